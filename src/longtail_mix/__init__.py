@@ -1,0 +1,1 @@
+"""Saliency-guided mixing for long-tailed image classification."""

@@ -1,0 +1,146 @@
+"""Argument checks: every message says what was expected and what came.
+
+Shapes, dtypes and devices are always checked. Checks that read the values of a tensor run only where they
+cost no host synchronisation: on CPU tensors outside ``torch.compile``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def values_are_readable(tensor: Tensor) -> bool:
+    """Whether the values of `tensor` can be looked at without stalling a device or breaking a graph."""
+    return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def check_tensor(value: object, name: str) -> None:
+    """Raise ``TypeError`` unless `value` is a tensor."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected a torch.Tensor, got {type(value).__name__}")
+
+
+def check_floating(tensor: Tensor, name: str) -> None:
+    """Raise ``TypeError`` unless `tensor` is a floating-point tensor."""
+    check_tensor(tensor, name)
+    if not tensor.is_floating_point():
+        raise TypeError(f"{name}: expected a floating-point tensor, got {tensor.dtype}")
+
+
+def check_finite(tensor: Tensor, name: str) -> None:
+    """Raise ``ValueError`` where a readable `tensor` holds NaN or an infinity."""
+    if tensor.is_floating_point() and values_are_readable(tensor) and not torch.isfinite(tensor).all():
+        raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+
+
+def check_images(images: Tensor, name: str = "images") -> None:
+    """Pictures [B,3,H,W], uint8 or floating point, at least one pixel each."""
+    check_tensor(images, name)
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise TypeError(f"{name}: expected uint8 or floating-point pictures, got {images.dtype}")
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"{name}: expected RGB pictures [B, 3, H, W], got shape {list(images.shape)}")
+    check_has_pixels(images, name)
+
+
+def check_map(saliency: Tensor, name: str = "saliency") -> None:
+    """Maps [B,1,H,W], floating point, finite, at least one pixel each."""
+    check_floating(saliency, name)
+    if saliency.ndim != 4 or saliency.shape[1] != 1:
+        raise ValueError(f"{name}: expected maps [B, 1, H, W], got shape {list(saliency.shape)}")
+    check_has_pixels(saliency, name)
+    check_finite(saliency, name)
+
+
+def check_has_pixels(tensor: Tensor, name: str) -> None:
+    """Raise ``ValueError`` where a picture or map has no height or no width."""
+    if 0 in tensor.shape[-2:]:
+        raise ValueError(f"{name}: expected at least one pixel, got shape {list(tensor.shape)}")
+
+
+def check_alike(first: Tensor, second: Tensor, first_name: str, second_name: str) -> None:
+    """Two tensors of one shape, dtype and device."""
+    for what, a, b in (
+        ("shape", list(first.shape), list(second.shape)),
+        ("dtype", first.dtype, second.dtype),
+        ("device", first.device, second.device),
+    ):
+        if a != b:
+            raise ValueError(f"{second_name}: expected {what} {a} like {first_name}, got {b}")
+
+
+def check_same_device(first: Tensor, second: Tensor, first_name: str, second_name: str) -> None:
+    """Two tensors on one device."""
+    if first.device != second.device:
+        raise ValueError(f"{second_name}: expected device {first.device} like {first_name}, got {second.device}")
+
+
+def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "labels") -> None:
+    """Integer labels [B], from 0 to ``num_classes - 1`` where a number of classes is given."""
+    check_tensor(labels, name)
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise TypeError(f"{name}: expected integer labels, got {labels.dtype}")
+    if labels.ndim != 1:
+        raise ValueError(f"{name}: expected labels [B], got shape {list(labels.shape)}")
+    if num_classes is None or not values_are_readable(labels):
+        return
+    outside = labels[(labels < 0) | (labels >= num_classes)]
+    if len(outside):
+        raise ValueError(f"{name}: expected labels from 0 to {num_classes - 1}, got {outside[:5].tolist()}")
+
+
+def check_class_counts(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]:
+    """The counts as a tuple of ints: not empty, none negative, not all zero."""
+    values = class_counts.tolist() if isinstance(class_counts, Tensor) else list(class_counts)
+    if not values:
+        raise ValueError("class_counts: expected at least one class, got none")
+    counts = []
+    for value in values:
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(f"class_counts: expected whole numbers, got {value!r}")
+        counts.append(int(value))
+    if min(counts) < 0:
+        raise ValueError(f"class_counts: expected no negative count, got {counts}")
+    if max(counts) == 0:
+        raise ValueError(f"class_counts: expected at least one picture, got {counts}")
+    return tuple(counts)
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise ``ValueError`` unless 0 < alpha <= 1."""
+    if not 0.0 < alpha <= 1.0:
+        raise ValueError(f"alpha: expected 0 < alpha <= 1, got {alpha}")
+
+
+def check_noise(noise: float) -> None:
+    """Raise ``ValueError`` unless the amount of noise is finite and not negative."""
+    if not 0.0 <= noise < float("inf"):
+        raise ValueError(f"noise: expected a finite number of at least 0, got {noise}")
+
+
+def check_patch_size(patch_size: int) -> None:
+    """Raise ``ValueError`` unless the patch has at least one pixel a side."""
+    if patch_size != int(patch_size) or patch_size < 1:
+        raise ValueError(f"patch_size: expected a whole number of at least 1, got {patch_size}")
+
+
+def check_divisible(tensor: Tensor, patch_size: int, name: str) -> None:
+    """Raise ``ValueError`` unless height and width are multiples of the patch."""
+    height, width = tensor.shape[-2:]
+    if height % patch_size or width % patch_size:
+        raise ValueError(
+            f"{name}: expected height and width divisible by the patch size {patch_size}, got {height}x{width}"
+        )
+
+
+def check_generator(generator: torch.Generator | None, device: torch.device) -> None:
+    """Raise unless `generator` is None or a generator of the same kind of device."""
+    if generator is None:
+        return
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator: expected a torch.Generator or None, got {type(generator).__name__}")
+    if generator.device.type != device.type:
+        raise ValueError(f"generator: expected a generator on {device.type}, got one on {generator.device.type}")
