@@ -1,1 +1,33 @@
-"""Saliency-guided mixing for long-tailed image classification."""
+"""Saliency-guided mixing and attention for long-tailed image classification, medical pictures first."""
+
+from longtail_mix import functional
+from longtail_mix._version import __version__
+from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
+from longtail_mix.mixing import (
+    BalancedPairing,
+    HeadTailPairing,
+    LesionAwareRatio,
+    MergedSaliency,
+    PaperRatio,
+    PatchMixup,
+    ReleasedRatio,
+    SPMix,
+)
+from longtail_mix.saliency import SaliencyMap
+
+__all__ = [
+    "BalancedPairing",
+    "ClassGroups",
+    "HeadTailPairing",
+    "LesionAwareRatio",
+    "MergedSaliency",
+    "PaperRatio",
+    "PatchMixup",
+    "ReleasedRatio",
+    "SPMix",
+    "SaliencyMap",
+    "__version__",
+    "functional",
+    "many_medium_few",
+    "many_medium_few_by_count",
+]

@@ -7,6 +7,7 @@ cost no host synchronisation: on CPU tensors outside ``torch.compile``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -30,9 +31,17 @@ def check_floating(tensor: Tensor, name: str) -> None:
         raise TypeError(f"{name}: expected a floating-point tensor, got {tensor.dtype}")
 
 
+def is_finite(tensor: Tensor) -> bool:
+    """Whether a floating-point tensor holds neither NaN nor an infinity; reads the values, in one pass."""
+    if not tensor.numel():
+        return True
+    lowest, highest = torch.aminmax(tensor.detach())  # NaN, where there is one
+    return bool(torch.isfinite(highest - lowest))
+
+
 def check_finite(tensor: Tensor, name: str) -> None:
     """Raise ``ValueError`` where a readable `tensor` holds NaN or an infinity."""
-    if tensor.is_floating_point() and values_are_readable(tensor) and not torch.isfinite(tensor).all():
+    if values_are_readable(tensor) and not is_finite(tensor):
         raise ValueError(f"{name}: expected finite values, got NaN or infinity")
 
 
@@ -144,3 +153,19 @@ def check_generator(generator: torch.Generator | None, device: torch.device) -> 
         raise TypeError(f"generator: expected a torch.Generator or None, got {type(generator).__name__}")
     if generator.device.type != device.type:
         raise ValueError(f"generator: expected a generator on {device.type}, got one on {generator.device.type}")
+
+
+def check_normalisation(
+    mean: Sequence[float] | None, std: Sequence[float] | None
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Both None, or three finite means and three finite positive standard deviations, as tuples."""
+    if (mean is None) != (std is None):
+        raise ValueError(f"mean, std: expected both or neither, got mean={mean}, std={std}")
+    if mean is None or std is None:
+        return None, None
+    mean, std = tuple(float(m) for m in mean), tuple(float(s) for s in std)
+    if len(mean) != 3 or not all(map(isfinite, mean)):
+        raise ValueError(f"mean: expected three finite numbers, got {mean}")
+    if len(std) != 3 or not all(isfinite(s) and s > 0 for s in std):
+        raise ValueError(f"std: expected three positive numbers, got {std}")
+    return mean, std

@@ -1,0 +1,25 @@
+"""Every operator as a pure function, named as its module in snake case."""
+
+from longtail_mix.mixing import (
+    balanced_partners,
+    head_tail_pairing,
+    head_tail_partners,
+    lesion_aware_ratio,
+    merged_saliency,
+    patch_mixup,
+    released_ratio,
+    spmix,
+)
+from longtail_mix.saliency import saliency_map
+
+__all__ = [
+    "balanced_partners",
+    "head_tail_pairing",
+    "head_tail_partners",
+    "lesion_aware_ratio",
+    "merged_saliency",
+    "patch_mixup",
+    "released_ratio",
+    "saliency_map",
+    "spmix",
+]

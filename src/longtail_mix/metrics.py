@@ -1,0 +1,103 @@
+"""Measures that show the tail: accuracy of many, medium and few, macro F1, balanced accuracy, recall per class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassRecall
+
+from longtail_mix.class_groups import ClassGroups
+
+__all__ = ["GroupAccuracy", "long_tail_metrics"]
+
+
+class GroupAccuracy(Metric):
+    """Share of the pictures of some classes that are recognised, as in Table 1 of the SPMix paper.
+
+    The same in plain PyTorch::
+
+        inside = torch.isin(labels, torch.tensor(classes))
+        accuracy = (predictions == labels)[inside].float().mean()
+
+    Args:
+        classes: the classes whose pictures count. Predictions may be any class.
+
+    Shape:
+        update: predicted classes [B] or logits [B, K], and labels [B]; compute: a scalar in [0, 1], NaN when there was
+        no picture of these classes.
+
+    Raises:
+        ValueError: no class, or shapes that do not fit.
+
+    Example:
+        >>> accuracy = GroupAccuracy(classes=(1, 2))
+        >>> accuracy.update(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 2]))
+        >>> accuracy.compute()
+        tensor(0.5000)
+    """
+
+    higher_is_better = True
+    is_differentiable = False
+    full_state_update = False
+    classes: Tensor
+    correct: Tensor
+    total: Tensor
+
+    def __init__(self, classes: tuple[int, ...]) -> None:
+        super().__init__()
+        if not classes:
+            raise ValueError("classes: expected at least one class, got none")
+        self.register_buffer("classes", torch.tensor(classes), persistent=False)
+        self.add_state("correct", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, predictions: Tensor, labels: Tensor) -> None:
+        """Count a batch."""
+        if predictions.ndim == labels.ndim + 1:
+            predictions = predictions.argmax(1)
+        if predictions.shape != labels.shape:
+            raise ValueError(
+                f"predictions: expected {list(labels.shape)} or logits for it, got shape {list(predictions.shape)}"
+            )
+        inside = torch.isin(labels, self.classes)
+        self.correct += (inside & (predictions == labels)).sum()
+        self.total += inside.sum()
+
+    def compute(self) -> Tensor:
+        """The accuracy so far."""
+        return self.correct / self.total
+
+
+def long_tail_metrics(num_classes: int, groups: ClassGroups) -> MetricCollection:
+    """The columns of the tables: many, medium, few, accuracy, macro F1, balanced accuracy, recall per class.
+
+    A group without classes has no column. Balanced accuracy is the mean of the recalls, also called MCA.
+
+    Args:
+        num_classes: number of classes K.
+        groups: which classes are many, medium and few: :func:`~longtail_mix.many_medium_few`.
+
+    Returns:
+        A ``torchmetrics.MetricCollection`` to be updated with logits [B, K] or classes [B], and labels [B]; it computes
+        a dict of scalars, and ``recall`` [K].
+
+    Example:
+        >>> metrics = long_tail_metrics(3, ClassGroups(many=(0,), medium=(), few=(1, 2)))
+        >>> metrics.update(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 0, 1, 2]))
+        >>> {name: value.tolist() for name, value in metrics.compute().items() if name in ("many", "few", "recall")}
+        {'many': 1.0, 'few': 0.5, 'recall': [1.0, 1.0, 0.0]}
+    """
+    by_group: dict[str, Metric | MetricCollection] = {
+        name: GroupAccuracy(classes) for name, classes in groups._asdict().items() if classes
+    }
+    return MetricCollection(
+        {
+            **by_group,
+            "accuracy": MulticlassAccuracy(num_classes, average="micro"),
+            "macro_f1": MulticlassF1Score(num_classes, average="macro"),
+            "balanced_accuracy": MulticlassRecall(num_classes, average="macro"),
+            "recall": MulticlassRecall(num_classes, average=None),
+        },
+        compute_groups=False,
+    )

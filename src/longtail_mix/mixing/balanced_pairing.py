@@ -1,0 +1,62 @@
+"""A partner for every picture, each class of the batch equally likely: the roles of the SPMix released code."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from longtail_mix._checks import check_generator, check_labels
+from longtail_mix.mixing._partners import draw_partners
+
+__all__ = ["BalancedPairing", "balanced_partners"]
+
+
+def balanced_partners(labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """For each picture another one of the batch: first a class, each class equally likely, then one of its pictures.
+
+    The SPMix authors' released code mixes a batch as it comes, which keeps its labels, with a class-balanced batch;
+    this is that within one batch. The partner may be of the same class, but is never the picture itself.
+
+    Args:
+        labels: [B], integers, at least 0.
+        generator: on the same kind of device as `labels`.
+
+    Returns:
+        ``partner`` [B], int64, and ``mixed`` [B] bool: all true, but for a batch of one.
+
+    Raises:
+        TypeError, ValueError: labels that are not integers [B]; a generator on another device.
+
+    Example:
+        >>> balanced_partners(torch.tensor([3, 5]))
+        (tensor([1, 0]), tensor([True, True]))
+    """
+    check_labels(labels)
+    check_generator(generator, labels.device)
+    same_class = labels.unsqueeze(1) == labels
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    # In each class (column), the pictures that this picture (row) could get.
+    choices = same_class.sum(0) - same_class.long()
+    return draw_partners(~itself / choices.clamp(min=1), generator)
+
+
+class BalancedPairing(nn.Module):
+    """A class-balanced partner for every picture of a batch, as a module: see :func:`balanced_partners`.
+
+    Shape:
+        labels [B] -> index [M], partner_index [M]; M is B, or 0 for a batch of one.
+
+    Example:
+        >>> BalancedPairing()(torch.tensor([0, 1]))
+        (tensor([0, 1]), tensor([1, 0]))
+    """
+
+    def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """A partner for each picture, [B], and which pictures have one, [B]."""
+        return balanced_partners(labels, generator)
+
+    def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Indices of the pictures that keep their label [M] and of the partners drawn for them [M]."""
+        partner, _ = balanced_partners(labels, generator)
+        index = torch.arange(len(labels) if len(labels) > 1 else 0, device=labels.device)
+        return index, partner[index]

@@ -1,0 +1,174 @@
+"""Which picture of a batch is mixed with which: tail classes with head classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from longtail_mix._checks import check_class_counts, check_generator, check_labels, check_same_device
+from longtail_mix.class_groups import many_medium_few
+from longtail_mix.mixing._partners import draw_partners
+
+__all__ = ["HeadTailPairing", "head_tail_pairing"]
+
+
+class Pairing(Protocol):
+    """What SPMix asks of a pairing: a partner for each picture of a batch, in a result of fixed size."""
+
+    def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """For labels [B] a partner's index [B], and [B] bool: false for a picture that is not mixed."""
+        ...
+
+
+def head_tail_partners(
+    labels: Tensor, is_tail: Tensor, is_head: Tensor, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """For each picture of a tail class a picture of a head class, drawn evenly from the batch.
+
+    The result has a fixed size, so nothing waits for the device: see :func:`head_tail_pairing` for the short form.
+
+    Args:
+        labels: [B], integers.
+        is_tail: [K] bool, which classes are mixed and keep their label.
+        is_head: [K] bool, which classes partners come from. A class may be both; no picture gets its own class.
+        generator: on the same kind of device as `labels`.
+
+    Returns:
+        ``partner`` [B], int64, each picture's own index where it has none, and ``mixed`` [B] bool, where it has one.
+
+    Raises:
+        TypeError, ValueError: labels that are not integers [B] or (on the CPU, uncompiled) outside the classes;
+            masks that are not bool [K] or on another device; a generator on another device.
+
+    Example:
+        >>> tail, head = torch.tensor([False, True]), torch.tensor([True, False])
+        >>> head_tail_partners(torch.tensor([0, 1]), tail, head)
+        (tensor([0, 0]), tensor([False,  True]))
+    """
+    _check_classes(is_tail, is_head)
+    check_labels(labels, len(is_tail))
+    check_same_device(is_tail, labels, "is_tail", "labels")
+    check_generator(generator, labels.device)
+    labels = labels.long()
+    other_class = labels.unsqueeze(1) != labels
+    allowed = is_tail[labels].unsqueeze(1) & is_head[labels] & other_class
+    return draw_partners(allowed.to(torch.float32), generator)
+
+
+def head_tail_pairing(
+    labels: Tensor, is_tail: Tensor, is_head: Tensor, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """Pairs of batch indices, each a tail picture and a head picture drawn for it.
+
+    The same in plain PyTorch::
+
+        for i in range(B):
+            heads = [j for j in range(B) if is_head[labels[j]] and labels[j] != labels[i]]
+            if is_tail[labels[i]] and heads:
+                pairs.append((i, random.choice(heads)))
+
+    Its length depends on the labels, so on a GPU it waits for them; :func:`head_tail_partners` does not.
+
+    Args:
+        labels: [B], integers.
+        is_tail: [K] bool, which classes are mixed and keep their label.
+        is_head: [K] bool, which classes partners come from.
+        generator: on the same kind of device as `labels`.
+
+    Returns:
+        ``tail_index`` [M] and ``head_index`` [M], int64; both empty when the batch has no tail or no head.
+
+    Raises:
+        TypeError, ValueError: as :func:`head_tail_partners`.
+
+    Example:
+        >>> tail, head = torch.tensor([False, True]), torch.tensor([True, False])
+        >>> head_tail_pairing(torch.tensor([1, 0, 1]), tail, head)
+        (tensor([0, 2]), tensor([1, 1]))
+    """
+    partner, mixed = head_tail_partners(labels, is_tail, is_head, generator)
+    tail_index = mixed.nonzero().squeeze(1)
+    return tail_index, partner[tail_index]
+
+
+def _check_classes(is_tail: Tensor, is_head: Tensor) -> None:
+    for mask, name in ((is_tail, "is_tail"), (is_head, "is_head")):
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+            raise TypeError(f"{name}: expected a bool tensor, got {getattr(mask, 'dtype', type(mask).__name__)}")
+        if mask.ndim != 1 or len(mask) != len(is_tail):
+            raise ValueError(f"{name}: expected one entry a class, got shape {list(mask.shape)}")
+
+
+class HeadTailPairing(nn.Module):
+    """Pair the tail pictures of a batch with head pictures, as a module: see :func:`head_tail_pairing`.
+
+    Args:
+        class_counts: training pictures per class, [K].
+        tail_classes: the classes that are mixed and keep their label. Default: `few` of
+            :func:`~longtail_mix.many_medium_few`, the cut of the SPMix paper.
+        head_classes: the classes that partners come from. Default: every class that is not tail.
+
+    Shape:
+        labels [B] -> tail_index [M], head_index [M]; never two pictures of one class, empty without tail or head.
+
+    Raises:
+        ValueError: bad counts, classes outside them, or an empty choice.
+
+    Example:
+        >>> pairing = HeadTailPairing([6705, 1113, 115])
+        >>> pairing
+        HeadTailPairing(tail_classes=(2,), head_classes=(0, 1))
+        >>> pairing(torch.tensor([0, 2]))
+        (tensor([1]), tensor([0]))
+    """
+
+    is_tail: Tensor
+    is_head: Tensor
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | Tensor,
+        tail_classes: Iterable[int] | None = None,
+        head_classes: Iterable[int] | None = None,
+    ) -> None:
+        super().__init__()
+        num_classes = len(check_class_counts(class_counts))
+        if tail_classes is None:
+            tail_classes = many_medium_few(class_counts).few
+        self.tail_classes = _check_choice(tail_classes, num_classes, "tail_classes")
+        if head_classes is None:
+            head_classes = set(range(num_classes)) - set(self.tail_classes)
+        self.head_classes = _check_choice(head_classes, num_classes, "head_classes")
+        # Not in the state dict: they follow from the arguments, and a model's checkpoint should not depend on them.
+        self.register_buffer("is_tail", _mask(self.tail_classes, num_classes), persistent=False)
+        self.register_buffer("is_head", _mask(self.head_classes, num_classes), persistent=False)
+
+    def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """A partner for each picture, [B], and which pictures have one, [B]: see :func:`head_tail_partners`."""
+        is_tail, is_head = self.is_tail.to(labels.device), self.is_head.to(labels.device)
+        return head_tail_partners(labels, is_tail, is_head, generator)
+
+    def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Indices of tail pictures [M] and of the head pictures drawn for them [M]."""
+        is_tail, is_head = self.is_tail.to(labels.device), self.is_head.to(labels.device)
+        return head_tail_pairing(labels, is_tail, is_head, generator)
+
+    def extra_repr(self) -> str:
+        """Show which classes are tail and head."""
+        return f"tail_classes={self.tail_classes}, head_classes={self.head_classes}"
+
+
+def _check_choice(classes: Iterable[int], num_classes: int, name: str) -> tuple[int, ...]:
+    chosen = tuple(sorted(set(classes)))
+    if not chosen:
+        raise ValueError(f"{name}: expected at least one class, got none")
+    if not all(0 <= c < num_classes for c in chosen):
+        raise ValueError(f"{name}: expected classes from 0 to {num_classes - 1}, got {chosen}")
+    return chosen
+
+
+def _mask(classes: tuple[int, ...], num_classes: int) -> Tensor:
+    return torch.tensor([c in classes for c in range(num_classes)])

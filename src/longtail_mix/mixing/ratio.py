@@ -1,0 +1,137 @@
+"""The lesion-aware mixup ratio of the SPMix paper: how much of the tail picture stays in each patch."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from longtail_mix._checks import (
+    check_alpha,
+    check_divisible,
+    check_generator,
+    check_map,
+    check_noise,
+    check_patch_size,
+)
+from longtail_mix.mixing._maps import add_noise, min_max
+from longtail_mix.mixing.merge import MergedSaliency
+
+__all__ = ["NOISE", "LesionAwareRatio", "PaperRatio", "lesion_aware_ratio"]
+
+NOISE = 0.0685
+"""Half width of the uniform noise. The paper prints no amount; the released code adds +-0.5 to maps that were divided
+by a standard deviation of 0.137, which is +-0.0685 on maps in [0, 1]."""
+
+
+def lesion_aware_ratio(
+    saliency: Tensor,
+    patch_size: int = 16,
+    alpha: float = 0.8,
+    noise: float = NOISE,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Noise, min-max per picture, cut at `alpha`, mean of each patch: Sec. 2.3 and Eq. 1 of the SPMix paper.
+
+    The same in plain PyTorch::
+
+        s = saliency + noise * (2 * torch.rand_like(saliency) - 1)
+        low, high = s.amin((-2, -1), keepdim=True), s.amax((-2, -1), keepdim=True)
+        ratio = F.avg_pool2d(((s - low) / (high - low)).clamp(max=alpha), patch_size)
+
+    A map without any contrast cannot say where the lesion is; its ratio is `alpha` everywhere, so that the picture
+    whose label is kept is kept as well.
+
+    Args:
+        saliency: merged saliency [B, 1, H, W], floating point; H and W multiples of `patch_size`.
+        patch_size: side of a patch in pixels.
+        alpha: largest ratio, in (0, 1]. Below 1 every patch takes part in the mix.
+        noise: half width of the uniform noise that is added to every pixel of the map, at least 0.
+        generator: where the noise comes from; on the same kind of device as `saliency`.
+
+    Returns:
+        Ratios [B, 1, H / patch_size, W / patch_size] in [0, alpha], computed in float32 at least, returned in the
+        dtype of `saliency`.
+
+    Raises:
+        TypeError: a map that is not floating point.
+        ValueError: another shape, sizes that the patch does not divide, `alpha`, `noise` or `patch_size` out of
+            range, a generator on another device, or (on the CPU, uncompiled) NaN or infinity.
+
+    Example:
+        >>> saliency = torch.zeros(1, 1, 4, 4)
+        >>> saliency[..., :2, :2] = 1.0
+        >>> lesion_aware_ratio(saliency, patch_size=2, alpha=0.8, noise=0.0)
+        tensor([[[[0.8000, 0.0000],
+                  [0.0000, 0.0000]]]])
+    """
+    check_map(saliency)
+    check_ratio_options(patch_size, alpha, noise)
+    check_divisible(saliency, patch_size, "saliency")
+    check_generator(generator, saliency.device)
+    noisy = add_noise(saliency, noise, generator)
+    cut = min_max(noisy, where_flat=1.0).clamp(max=alpha)
+    # The mean of many alphas may be rounded to just above alpha.
+    return F.avg_pool2d(cut, patch_size).clamp(max=alpha).to(saliency.dtype)
+
+
+def check_ratio_options(patch_size: int, alpha: float, noise: float) -> None:
+    """The three numbers that every ratio recipe has."""
+    check_patch_size(patch_size)
+    check_alpha(alpha)
+    check_noise(noise)
+
+
+class LesionAwareRatio(nn.Module):
+    """Merged saliency -> ratio per patch, as a module: see :func:`lesion_aware_ratio`.
+
+    Args:
+        patch_size: side of a patch in pixels.
+        alpha: largest ratio, in (0, 1].
+        noise: half width of the uniform noise on the map, at least 0.
+
+    Shape:
+        saliency [B, 1, H, W] -> [B, 1, H / patch_size, W / patch_size], in [0, alpha].
+
+    Example:
+        >>> LesionAwareRatio(patch_size=16)(torch.rand(2, 1, 224, 224)).shape
+        torch.Size([2, 1, 14, 14])
+    """
+
+    def __init__(self, patch_size: int = 16, alpha: float = 0.8, noise: float = NOISE) -> None:
+        super().__init__()
+        check_ratio_options(patch_size, alpha, noise)
+        self.patch_size, self.alpha, self.noise = patch_size, alpha, noise
+
+    def forward(self, saliency: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Map merged saliency [B, 1, H, W] to ratios [B, 1, h, w]."""
+        return lesion_aware_ratio(saliency, self.patch_size, self.alpha, self.noise, generator)
+
+    def extra_repr(self) -> str:
+        """Show the options."""
+        return f"patch_size={self.patch_size}, alpha={self.alpha}, noise={self.noise}"
+
+
+class PaperRatio(nn.Module):
+    """The paper's recipe for a pair: merge first, then noise, min-max, cut and patch mean (Eq. 1).
+
+    :class:`MergedSaliency` followed by :class:`LesionAwareRatio`, in the form :class:`~longtail_mix.SPMix` expects of
+    a recipe: two saliency maps and a generator in, one ratio per patch out.
+
+    Shape:
+        tail [B, 1, H, W], head [B, 1, H, W] -> [B, 1, H / patch_size, W / patch_size], in [0, alpha].
+
+    Example:
+        >>> PaperRatio(patch_size=8)(torch.rand(2, 1, 32, 32), torch.rand(2, 1, 32, 32)).shape
+        torch.Size([2, 1, 4, 4])
+    """
+
+    def __init__(self, patch_size: int = 16, alpha: float = 0.8, noise: float = NOISE) -> None:
+        super().__init__()
+        self.merge = MergedSaliency()
+        self.lesion_aware_ratio = LesionAwareRatio(patch_size, alpha, noise)
+
+    def forward(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Ratios [B, 1, h, w] from the saliency of tail and head."""
+        ratio: Tensor = self.lesion_aware_ratio(self.merge(tail, head), generator)
+        return ratio

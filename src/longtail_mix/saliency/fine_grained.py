@@ -1,0 +1,162 @@
+"""Fine-grained static saliency (Montabone & Soto 2010), equal to OpenCV's on every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from longtail_mix._checks import check_normalisation
+from longtail_mix._pictures import as_bytes
+
+__all__ = ["SaliencyMap", "saliency_map"]
+
+# Half widths of the six surrounds, in pixels: three sizes at two scales.
+WINDOWS = (12, 24, 48, 28, 56, 112)
+
+
+@torch.no_grad()
+def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Tensor:
+    """How much each pixel differs from its surroundings, at six sizes of surroundings.
+
+    The detector of Montabone & Soto (2010) that SPMix uses. Grey pictures are smoothed twice; the centre of a
+    window is compared with the mean of the rest of it, brighter ("on") and darker ("off") apart; both are summed
+    over the six windows, scaled to a maximum of 255 and added. The result equals
+    ``cv2.saliency.StaticSaliencyFineGrained`` of OpenCV contrib on every pixel, its 8-bit wrap-around included.
+
+    The same in plain PyTorch is the body of this function: it is the reference.
+
+    Args:
+        images: RGB pictures [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
+        mean: per-channel mean the pictures were normalised with, three numbers.
+        std: per-channel standard deviation the pictures were normalised with, three positive numbers.
+
+    Returns:
+        Maps [B, 1, H, W], float32 in [0, 1], without gradient. Flat pictures give zeros. Floating-point pictures
+        are rounded to 8 bits first, values a little outside [0, 1] clamped.
+
+    Raises:
+        TypeError: pictures that are neither uint8 nor floating point.
+        ValueError: another shape; `mean` without `std`; and, where reading the values stalls no device (on the CPU,
+            outside ``torch.compile``), NaN, infinities or values far outside [0, 1]. Elsewhere a picture with NaN or
+            an infinity gives a map of NaN.
+
+    Example:
+        >>> images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+        >>> images[:, :, 24:40, 24:40] = 255
+        >>> maps = saliency_map(images)
+        >>> maps.shape, bool(maps[0, 0, 32, 32] > maps[0, 0, 4, 4])
+        (torch.Size([2, 1, 64, 64]), True)
+    """
+    picture_bytes, is_finite = as_bytes(images, mean, std)
+    grey = _smooth(_smooth(_grey(picture_bytes)))
+    on, off = _centre_surround(grey)
+    # Both are uint8 and their sum wraps at 256, as in OpenCV. Its last step divides by the larger of the two
+    # maxima, which is 255 already unless the picture is flat, so nothing is left to divide.
+    saliency = (_to_full_range(on) + _to_full_range(off)).to(torch.float32) * (1 / 255)
+    return torch.where(is_finite, saliency, torch.nan).unsqueeze(1)
+
+
+def _grey(picture_bytes: Tensor) -> Tensor:
+    """Luma in 15-bit fixed point, rounded: [B,3,H,W] uint8 -> [B,H,W] whole numbers in float32."""
+    red, green, blue = picture_bytes.to(torch.float32).unbind(1)
+    return (red * 9798 + green * 19235 + blue * 3735 + 2**14).mul(2.0**-15).floor()
+
+
+def _smooth(grey: Tensor) -> Tensor:
+    """3x3 binomial filter (1/4, 1/2, 1/4 both ways), borders reflected without the edge, rounded to 8 bits."""
+    return ((_sum_121(_sum_121(grey, -1), -2) + 8) * (1 / 16)).floor()
+
+
+def _sum_121(grey: Tensor, dim: int) -> Tensor:
+    size = grey.shape[dim]
+    if size == 1:
+        return grey * 4
+    before = torch.cat([grey.narrow(dim, 1, 1), grey.narrow(dim, 0, size - 1)], dim)
+    after = torch.cat([grey.narrow(dim, 1, size - 1), grey.narrow(dim, size - 2, 1)], dim)
+    return before + 2 * grey + after
+
+
+def _integral(grey: Tensor) -> Tensor:
+    """Sums over all pixels above and left, in float32, with a zero first row and column: [B,H+1,W+1]."""
+    height, width = grey.shape[-2:]
+    rows = grey.cumsum(-1)
+    if height * width * 255 < 2**24:
+        sums = rows.cumsum(-2)
+    else:
+        # Above 2^24 float32 rounds, so the order of additions shows: OpenCV adds row after row.
+        above = [rows[:, 0]]
+        for y in range(1, height):
+            above.append(above[-1] + rows[:, y])
+        sums = torch.stack(above, 1)
+    return F.pad(sums, (1, 0, 1, 0))
+
+
+def _centre_surround(grey: Tensor) -> tuple[Tensor, Tensor]:
+    """Positive parts of centre - surround and surround - centre, truncated, summed over the windows."""
+    height, width = grey.shape[-2:]
+    reach = max(WINDOWS)
+    # With its edges repeated, the integral image has each clamped corner at a fixed offset: a view, no gather.
+    sums = F.pad(_integral(grey).unsqueeze(1), (reach - 1, reach, reach - 1, reach), mode="replicate").squeeze(1)
+    on = torch.zeros_like(grey)
+    off = torch.zeros_like(grey)
+    if height == width == 1:  # a single pixel has no surroundings
+        return on, off
+    for n in WINDOWS:
+        top, bottom = sums[:, reach - n :][:, :height], sums[:, reach + n :][:, :height]
+        left, right = slice(reach - n, reach - n + width), slice(reach + n, reach + n + width)
+        surround = bottom[..., right] + top[..., left]
+        surround -= bottom[..., left]
+        surround -= top[..., right]
+        surround -= grey
+        surround /= _pixels_around(height, width, n, grey.device)
+        excess = surround.sub_(grey)
+        off += excess.clamp(min=0).floor_()
+        on += excess.neg_().clamp_(min=0).floor_()
+    return on, off
+
+
+def _pixels_around(height: int, width: int, n: int, device: torch.device) -> Tensor:
+    """Pixels of each clamped window without its centre: [H,W] float32."""
+
+    def extent(size: int) -> Tensor:
+        at = torch.arange(size, device=device)
+        return (at + n + 1).clamp(max=size) - (at - n + 1).clamp(min=0)
+
+    return (extent(height).unsqueeze(1) * extent(width) - 1).to(torch.float32)
+
+
+def _to_full_range(sums: Tensor) -> Tensor:
+    """Scale each picture's maximum to 255: float32 quotient, product in double, truncated to uint8."""
+    largest = sums.amax((-2, -1), keepdim=True).clamp(min=1)
+    return (sums / largest).to(torch.float64).mul(255).to(torch.uint8)
+
+
+class SaliencyMap(nn.Module):
+    """Fine-grained static saliency as a module: :func:`saliency_map` with the normalisation stored.
+
+    Args:
+        mean: per-channel mean of the normalised pictures, or None for uint8 and [0, 1] pictures.
+        std: per-channel standard deviation of the normalised pictures, or None.
+
+    Shape:
+        images [B, 3, H, W] -> [B, 1, H, W], float32 in [0, 1], without gradient.
+
+    Example:
+        >>> SaliencyMap()(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 1, 32, 32])
+    """
+
+    def __init__(self, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> None:
+        super().__init__()
+        self.mean, self.std = check_normalisation(mean, std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map pictures [B, 3, H, W] to saliency [B, 1, H, W]."""
+        return saliency_map(images, self.mean, self.std)
+
+    def extra_repr(self) -> str:
+        """Show the stored normalisation."""
+        return f"mean={self.mean}, std={self.std}"

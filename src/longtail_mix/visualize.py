@@ -1,0 +1,85 @@
+"""Pictures of what a mix does, in the manner of Fig. 4 of the SPMix paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from longtail_mix._checks import check_alike, check_images
+from longtail_mix.mixing import SPMix
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["pair_panel"]
+
+COLUMNS = ("tail", "head", "tail saliency", "head saliency", "merged", "ratio", "mixed")
+
+
+def pair_panel(
+    tail: Tensor,
+    head: Tensor,
+    spmix: SPMix,
+    generator: torch.Generator | None = None,
+    titles: list[str] | None = None,
+) -> Figure:
+    """One row per pair: tail, head, both saliency maps, their maximum, the ratio of each patch, the mix.
+
+    Maps and ratios share one scale, 0 (black) to 1 (white). The mix is made with the ratio that is shown.
+
+    Args:
+        tail: pictures that keep their label [B, 3, H, W], uint8 or floating point in [0, 1].
+        head: their partners, same shape, dtype and device.
+        spmix: the mixing to show.
+        generator: where the noise of the ratio comes from.
+        titles: a line for the left of each row.
+
+    Returns:
+        A matplotlib figure; ``figure.savefig(path)`` writes it. It is not registered with pyplot.
+
+    Raises:
+        TypeError, ValueError: as :class:`~longtail_mix.SPMix`; another number of titles than pairs; no pair.
+
+    Example:
+        >>> panel = pair_panel(torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32), SPMix(patch_size=8))
+        >>> len(panel.axes)
+        14
+    """
+    from matplotlib.figure import Figure
+
+    check_images(tail, "tail")
+    check_alike(tail, head, "tail", "head")
+    if len(tail) == 0:
+        raise ValueError("tail: expected at least one pair, got none")
+    if titles is not None and len(titles) != len(tail):
+        raise ValueError(f"titles: expected one for each of {len(tail)} pairs, got {len(titles)}")
+    tail_map, head_map = spmix.saliency(tail), spmix.saliency(head)
+    ratio = spmix.recipe(tail_map, head_map, generator)
+    steps = (tail, head, tail_map, head_map, torch.maximum(tail_map, head_map), ratio, spmix.mix(tail, head, ratio))
+
+    figure = Figure(figsize=(1.6 * len(COLUMNS), 1.6 * len(tail) * tail.shape[2] / tail.shape[3] + 0.4))
+    axes = figure.subplots(len(tail), len(COLUMNS), squeeze=False)
+    for row, axes_of_pair in enumerate(axes):
+        for axis, pictures in zip(axes_of_pair, steps, strict=True):
+            _show(axis, pictures[row])
+        if titles is not None:
+            axes_of_pair[0].set_ylabel(titles[row], fontsize=8)
+    for axis, name in zip(axes[0], COLUMNS, strict=True):
+        axis.set_title(name, fontsize=9)
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def _show(axis: Axes, picture: Tensor) -> None:
+    """Draw a picture [3, H, W] or a map [1, H, W]."""
+    pixels = picture.detach().cpu()
+    if pixels.is_floating_point():
+        pixels = pixels.float().clamp(0, 1)
+    if len(pixels) == 1:
+        axis.imshow(pixels[0].numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    else:
+        axis.imshow(pixels.permute(1, 2, 0).numpy(), interpolation="nearest")
+    axis.set(xticks=[], yticks=[])

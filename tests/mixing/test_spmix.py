@@ -1,0 +1,235 @@
+"""SPMix as users call it: on a batch, on pairs from two streams, on features."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from longtail_mix import BalancedPairing, HeadTailPairing, PaperRatio, ReleasedRatio, SaliencyMap, SPMix
+from longtail_mix.functional import (
+    lesion_aware_ratio,
+    merged_saliency,
+    patch_mixup,
+    released_ratio,
+    saliency_map,
+    spmix,
+)
+
+COUNTS = [100, 30, 2]
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+
+
+def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
+    return torch.Generator(device).manual_seed(seed)
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.rand(6, 3, 32, 48, generator=seeded(0))
+    return images, torch.tensor([0, 2, 1, 0, 2, 0])
+
+
+class Constant(nn.Module):
+    """A saliency of one's own."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, :1] * 0 + 0.5
+
+
+def test_pair_is_the_chain_of_its_steps(batch):
+    tail, head = batch[0][:3], batch[0][3:]
+    merged = merged_saliency(saliency_map(tail), saliency_map(head))
+    expected = patch_mixup(tail, head, lesion_aware_ratio(merged, 8, 0.7, 0.1, seeded(1)))
+    mixer = SPMix(patch_size=8, alpha=0.7, noise=0.1)
+    assert torch.equal(mixer.pair(tail, head, seeded(1)), expected)
+    assert torch.equal(spmix(tail, head, 8, 0.7, 0.1, generator=seeded(1)), expected)
+    ratio = mixer.ratio(tail, head, seeded(1))
+    assert ratio.shape == (3, 1, 4, 6)
+    assert torch.equal(mixer.mix(tail, head, ratio), expected)
+
+
+def test_released_pair_is_the_chain_of_its_steps(batch):
+    tail, head = batch[0][:3], batch[0][3:]
+    ratio = released_ratio(saliency_map(tail), saliency_map(head), 16, 0.8, generator=seeded(1))
+    mixer = SPMix.released()
+    assert isinstance(mixer.recipe, ReleasedRatio)
+    assert isinstance(mixer.pairing, BalancedPairing)
+    assert torch.equal(mixer.pair(tail, head, seeded(1)), patch_mixup(tail, head, ratio))
+
+
+def test_a_batch_equals_its_pairs_one_by_one(batch):
+    images, labels = batch
+    mixer = SPMix(COUNTS, patch_size=8, noise=0.0)
+    mixed, same = mixer(images, labels, generator=seeded(3))
+    assert same is labels
+    partner, _ = HeadTailPairing(COUNTS).partners(labels, seeded(3))
+    for i, label in enumerate(labels.tolist()):
+        if label == 2:
+            expected = mixer.pair(images[i : i + 1], images[partner[i]][None])[0]
+            torch.testing.assert_close(mixed[i], expected)
+            assert not torch.equal(mixed[i], images[i])
+        else:
+            assert torch.equal(mixed[i], images[i])
+
+
+@given(
+    labels=st.lists(st.integers(0, 2), max_size=8),
+    alpha=st.floats(0.05, 1),
+    noise=st.floats(0, 0.5),
+    kind=st.sampled_from(["random", "flat", "bytes"]),
+    released=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_invariants(labels, alpha, noise, kind, released, seed):
+    labels = torch.tensor(labels, dtype=torch.int64)
+    images = torch.rand(len(labels), 3, 8, 16, generator=seeded(seed))
+    if kind == "flat":
+        images = images[..., :1, :1].expand_as(images)
+    if kind == "bytes":
+        images = (images * 255).to(torch.uint8)
+    mixer = SPMix.released(4, alpha, noise) if released else SPMix(COUNTS, 4, alpha, noise)
+    before, labels_before = images.clone(), labels.clone()
+    mixed, same = mixer(images, labels, generator=seeded(seed))
+    assert mixed.shape == images.shape
+    assert mixed.dtype == images.dtype
+    assert same is labels
+    assert torch.equal(images, before)
+    assert torch.equal(labels, labels_before)
+    assert torch.equal(mixer(images, labels, generator=seeded(seed))[0], mixed)
+    if len(labels):
+        assert ((mixed >= images.amin(0)) & (mixed <= images.amax(0))).all()
+    is_mixed = mixer.pairing.partners(labels, seeded(seed))[1]
+    assert torch.equal(mixed[~is_mixed], images[~is_mixed])
+
+
+def test_different_seeds_differ(batch):
+    mixer = SPMix(COUNTS)
+    first, second = (mixer(*batch, generator=seeded(s))[0] for s in (0, 1))
+    assert not torch.equal(first, second)
+
+
+def test_normalised_pictures_give_the_same_ratio(batch):
+    images, _ = batch
+    images = (images * 255).round() / 255
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in IMAGENET)
+    normalised = (images - mean) / std
+    mixer = SPMix(mean=IMAGENET[0], std=IMAGENET[1])
+    expected = SPMix().ratio(images[:3], images[3:], seeded(0))
+    assert torch.equal(mixer.ratio(normalised[:3], normalised[3:], seeded(0)), expected)
+    mixed = spmix(normalised[:3], normalised[3:], mean=IMAGENET[0], std=IMAGENET[1], generator=seeded(0))
+    assert torch.equal(mixed, patch_mixup(normalised[:3], normalised[3:], expected))
+
+
+def test_maps_computed_before_are_used(batch):
+    images, labels = batch
+    mixer = SPMix(COUNTS)
+    expected = mixer(images, labels, generator=seeded(0))[0]
+    maps = saliency_map(images)
+    assert torch.equal(mixer(images, labels, maps, seeded(0))[0], expected)
+    assert not torch.equal(mixer(images, labels, maps.flip(-1), seeded(0))[0], expected)
+
+
+def test_steps_can_be_exchanged(batch):
+    images, labels = batch
+    pairing = HeadTailPairing(COUNTS, tail_classes=[0], head_classes=[1])
+    mixer = SPMix(saliency=Constant(), pairing=pairing, recipe=PaperRatio(16, 0.6, 0.0))
+    mixed, _ = mixer(images, labels)
+    torch.testing.assert_close(mixed[0], 0.6 * images[0] + 0.4 * images[2])
+    assert torch.equal(mixed[1], images[1])
+
+
+def test_features_and_tokens(device):
+    tail, head = torch.rand(2, 2, 3, 64, 64, device=device)
+    mixer = SPMix()
+    ratio = mixer.ratio(tail, head)
+    assert ratio.device.type == device.type
+    features = torch.rand(2, 2, 7, 8, 8, device=device, requires_grad=True)
+    mixer.mix(features[0], features[1], ratio).sum().backward()
+    torch.testing.assert_close(features.grad.sum(0), torch.ones(2, 7, 8, 8, device=device))
+    tokens = torch.rand(2, 2, 1 + 16, 5, device=device)
+    assert torch.equal(mixer.mix(*tokens, ratio, num_prefix_tokens=1)[:, :1], tokens[0][:, :1])
+
+
+def test_gradients_flow_through_the_pictures_of_a_batch(batch, device):
+    images, labels = (t.to(device) for t in batch)
+    images.requires_grad_()
+    mixed, _ = SPMix(COUNTS, noise=0.0)(images, labels)
+    mixed.sum().backward()
+    total = torch.zeros_like(images).sum() + images.numel()
+    torch.testing.assert_close(images.grad.sum(), total)  # shares of a mix sum to one
+    assert (images.grad[1] < 1).any()
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_a_batch_compiles_as_one_graph(batch, released, device):
+    images, labels = (t.to(device) for t in batch)
+    mixer = (SPMix.released() if released else SPMix(COUNTS)).to(device)
+    compiled = torch.compile(mixer, fullgraph=True, backend="aot_eager")
+    torch.manual_seed(0)
+    got = compiled(images, labels)[0]
+    torch.manual_seed(0)
+    torch.testing.assert_close(got, mixer(images, labels)[0])
+
+
+def test_channels_last_and_autocast_change_nothing(batch, device):
+    images, labels = (t.to(device) for t in batch)
+    mixer = SPMix(COUNTS)
+    expected = mixer(images, labels, generator=seeded(0, device))[0]
+    last = images.to(memory_format=torch.channels_last)
+    with torch.autocast(device.type, torch.bfloat16):
+        mixed = mixer(last, labels, generator=seeded(0, device))[0]
+    assert torch.equal(mixed, expected)
+    assert mixed.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_nothing_to_learn_and_nothing_to_store():
+    mixer = SPMix(COUNTS)
+    assert not list(mixer.parameters())
+    assert not mixer.state_dict()
+    assert isinstance(mixer.saliency, SaliencyMap)
+
+
+def test_bad_options():
+    with pytest.raises(ValueError, match="mean, std: expected None beside a saliency of your own"):
+        SPMix(COUNTS, saliency=Constant(), mean=[0.5] * 3, std=[0.5] * 3)
+    with pytest.raises(ValueError, match="class_counts: expected None beside a pairing of your own"):
+        SPMix(COUNTS, pairing=BalancedPairing())
+    with pytest.raises(ValueError, match="alpha: expected 0 < alpha <= 1, got 2"):
+        SPMix(COUNTS, alpha=2)
+    with pytest.raises(ValueError, match="class_counts: expected no negative count"):
+        SPMix([1, -1])
+
+
+X = torch.zeros(2, 3, 32, 32)
+Y = torch.tensor([0, 2])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "maps", "error", "message"),
+    [
+        (X[0], Y, None, ValueError, r"images: expected RGB pictures \[B, 3, H, W\], got shape \[3, 32, 32\]"),
+        (X[:, :2], Y, None, ValueError, r"images: expected RGB pictures"),
+        (X.int(), Y, None, TypeError, "images: expected uint8 or floating-point pictures, got torch.int32"),
+        (X[..., :30], Y, None, ValueError, "divisible by the patch size 16, got 32x30"),
+        (X, Y[:1], None, ValueError, "labels: expected one for each of 2 pictures, got 1"),
+        (X, Y + 1, None, ValueError, r"labels: expected labels from 0 to 2, got \[3\]"),
+        (X, Y.float(), None, TypeError, "labels: expected integer labels"),
+        (X, Y.to("meta"), None, ValueError, "labels: expected device cpu like images, got meta"),
+        (X / 0, Y, None, ValueError, "images: expected finite values"),
+        (X, Y, X, ValueError, r"maps: expected maps \[B, 1, H, W\]"),
+        (X, Y, X[:, :1, :16], ValueError, r"maps: expected one map for each picture of \[2, 3, 32, 32\]"),
+        (X, Y, X[:, :1].to("meta"), ValueError, "maps: expected device cpu like images, got meta"),
+    ],
+)
+def test_bad_batches(images, labels, maps, error, message):
+    with pytest.raises(error, match=message):
+        SPMix(COUNTS)(images, labels, maps)
+
+
+def test_bad_calls():
+    with pytest.raises(ValueError, match="class_counts: expected the pictures per class to tell tail from head"):
+        SPMix()(X, Y)
+    for call in (SPMix().pair, SPMix().ratio, spmix):
+        with pytest.raises(ValueError, match="head: expected shape"):
+            call(X, X[:1])

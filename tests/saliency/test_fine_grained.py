@@ -1,0 +1,239 @@
+"""SaliencyMap against a hand-written loop, against OpenCV, and on everything a user may hand it."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from longtail_mix import SaliencyMap
+from longtail_mix.functional import saliency_map
+
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+
+
+def random_bytes(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def saliency_by_hand(picture: np.ndarray) -> np.ndarray:
+    """One picture [3,H,W] uint8, pixel by pixel, in Python numbers; window sums without an integral image."""
+    _, height, width = picture.shape
+    red, green, blue = picture.astype(int)
+    grey = (3735 * blue + 19235 * green + 9798 * red + 2**14) >> 15
+
+    def reflect(at: int, size: int) -> int:
+        return 0 if size == 1 else abs(at) if at < size else 2 * size - 2 - at
+
+    for _ in range(2):
+        blurred = np.zeros_like(grey)
+        for y in range(height):
+            for x in range(width):
+                total = 0
+                for dy, wy in ((-1, 1), (0, 2), (1, 1)):
+                    for dx, wx in ((-1, 1), (0, 2), (1, 1)):
+                        total += wy * wx * grey[reflect(y + dy, height), reflect(x + dx, width)]
+                blurred[y, x] = (total + 8) >> 4
+        grey = blurred
+
+    on, off = np.zeros((height, width)), np.zeros((height, width))
+    for y in range(height):
+        for x in range(width):
+            for n in (12, 24, 48, 28, 56, 112):
+                window = grey[max(0, y - n + 1) : y + n + 1, max(0, x - n + 1) : x + n + 1]
+                if window.size == 1:
+                    continue
+                others = np.float32(window.sum() - grey[y, x]) / np.float32(window.size - 1)
+                difference = np.float32(grey[y, x]) - others
+                on[y, x] += math.floor(max(difference, 0))
+                off[y, x] += math.floor(max(-difference, 0))
+
+    def to_bytes(sums: np.ndarray) -> np.ndarray:
+        if sums.max() == 0:
+            return np.zeros(sums.shape, int)
+        return np.floor((sums.astype(np.float32) / np.float32(sums.max())).astype(np.float64) * 255).astype(int)
+
+    return ((to_bytes(on) + to_bytes(off)) % 256).astype(np.float32) * np.float32(1 / 255)
+
+
+@pytest.fixture(scope="module")
+def opencv():
+    cv2 = pytest.importorskip("cv2", reason="needs OpenCV: pip install 'longtail-mix[opencv]'")
+    if not hasattr(cv2, "saliency"):
+        pytest.skip("cv2.saliency is missing: another OpenCV wheel hides the contrib one")
+    return cv2
+
+
+def by_opencv(cv2, picture: np.ndarray) -> np.ndarray:
+    """[3,H,W] uint8 RGB -> [H,W] float32."""
+    ok, saliency = cv2.saliency.StaticSaliencyFineGrained_create().computeSaliency(
+        np.ascontiguousarray(picture[::-1].transpose(1, 2, 0))
+    )
+    assert ok
+    return saliency
+
+
+@pytest.mark.parametrize("size", [(1, 2), (5, 1), (7, 9), (26, 3), (15, 31)])
+def test_equals_a_loop_over_pixels(size):
+    picture = random_bytes(3, *size)
+    np.testing.assert_array_equal(saliency_map(picture[None])[0, 0].numpy(), saliency_by_hand(picture.numpy()))
+
+
+def made_up(kind: str, height: int, width: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    flat = np.full((3, height, width), rng.integers(0, 256), np.uint8)
+    if kind == "random":
+        return rng.integers(0, 256, flat.shape, np.uint8)
+    if kind == "step":
+        flat[:, :, width // 2 :] = rng.integers(0, 256)
+    if kind == "bright noise":  # sums far above 2^24 where the picture is large
+        return rng.normal(235, 15, flat.shape).clip(0, 255).astype(np.uint8)
+    return flat
+
+
+SIZES = [(1, 1), (1, 7), (9, 1), (2, 2), (3, 5), (13, 12), (31, 17), (97, 211), (225, 223)]
+LARGE = [(256, 256), (257, 256), (300, 400), (450, 600), (600, 450)]
+
+
+@pytest.mark.parametrize("kind", ["random", "flat", "step", "bright noise"])
+@pytest.mark.parametrize("size", SIZES + LARGE, ids=lambda s: f"{s[0]}x{s[1]}")
+def test_equals_opencv_on_made_up_pictures(opencv, kind, size):
+    pictures = np.stack([made_up(kind, *size, seed) for seed in range(3)])
+    expected = np.stack([by_opencv(opencv, picture) for picture in pictures])
+    batched = saliency_map(torch.from_numpy(pictures))
+    np.testing.assert_array_equal(batched[:, 0].numpy(), expected)
+    single = saliency_map(torch.from_numpy(pictures[1:2]))
+    assert torch.equal(single, batched[1:2])
+
+
+def test_equals_opencv_on_real_pictures(opencv, isic2018_root: Path):
+    files = sorted((isic2018_root / "ISIC2018_Task3_Training_Input").glob("*.jpg"))[::30]
+    assert len(files) >= 200
+    pictures = np.stack([np.asarray(Image.open(f).convert("RGB").resize((224, 224))).transpose(2, 0, 1) for f in files])
+    expected = np.stack([by_opencv(opencv, picture) for picture in pictures])
+    differing = (saliency_map(torch.from_numpy(pictures))[:, 0].numpy() != expected).sum()
+    assert differing == 0
+    assert expected.std() > 0.1  # the judge saw something
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_float_and_normalised_pictures_equal_their_bytes(dtype, device):
+    pictures = random_bytes(4, 3, 33, 20).to(device)
+    expected = saliency_map(pictures)
+    unit = pictures.to(dtype) / 255
+    assert torch.equal(saliency_map(unit), expected)
+    mean, std = (torch.tensor(v, dtype=dtype, device=device).view(3, 1, 1) for v in IMAGENET)
+    assert torch.equal(SaliencyMap(*IMAGENET)((unit - mean) / std), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_pictures_are_rounded_once(dtype, device):
+    pictures = torch.rand(2, 3, 24, 24, device=device).to(dtype)
+    as_bytes = (pictures.float() * 255).round().to(torch.uint8)
+    assert torch.equal(saliency_map(pictures), saliency_map(as_bytes))
+
+
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    batch=st.integers(0, 3),
+    seed=st.integers(0, 2**31),
+)
+def test_invariants(height, width, batch, seed):
+    pictures = random_bytes(batch, 3, height, width, seed=seed)
+    before = pictures.clone()
+    maps = saliency_map(pictures)
+    assert maps.shape == (batch, 1, height, width)
+    assert maps.dtype == torch.float32
+    assert not maps.requires_grad
+    assert ((maps >= 0) & (maps <= 1)).all()
+    assert torch.equal(pictures, before)
+    assert torch.equal(saliency_map(pictures.flip(0)), maps.flip(0))
+
+
+@pytest.mark.parametrize("value", [0, 7, 255])
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (50, 64)])
+def test_flat_pictures_give_zeros(value, size, device):
+    flat = torch.full((2, 3, *size), value, dtype=torch.uint8, device=device)
+    assert torch.equal(saliency_map(flat), torch.zeros(2, 1, *size, device=device))
+
+
+def test_memory_format_strides_and_grad_do_not_matter(device):
+    pictures = torch.rand(3, 3, 30, 22, device=device)
+    expected = saliency_map(pictures)
+    assert torch.equal(saliency_map(pictures.to(memory_format=torch.channels_last)), expected)
+    wide = torch.zeros(3, 3, 30, 44, device=device)
+    wide[..., ::2] = pictures
+    assert torch.equal(saliency_map(wide[..., ::2]), expected)
+    assert not saliency_map(pictures.requires_grad_()).requires_grad
+
+
+def test_autocast_changes_nothing(device):
+    pictures = torch.rand(2, 3, 32, 32, device=device)
+    expected = saliency_map(pictures)
+    with torch.autocast(device.type, torch.bfloat16):
+        assert torch.equal(saliency_map(pictures), expected)
+
+
+@pytest.mark.parametrize("size", [(40, 32), (260, 258)], ids=["exact", "row after row"])
+def test_compiles_as_one_graph(size, device):
+    pictures = random_bytes(2, 3, *size).to(device)
+    compiled = torch.compile(saliency_map, fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(pictures), saliency_map(pictures))
+
+
+def test_inductor_keeps_every_pixel(device):
+    pictures = torch.rand(3, 3, 64, 80, device=device)
+    compiled = torch.compile(SaliencyMap(), fullgraph=True)
+    assert torch.equal(compiled(pictures), saliency_map(pictures))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_bad_pixels_raise_where_values_can_be_read_and_show_elsewhere(bad):
+    pictures = torch.rand(2, 3, 16, 16)
+    pictures[1, 0, 3, 3] = bad
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        saliency_map(pictures)
+    maps = torch.compile(saliency_map, fullgraph=True, backend="aot_eager")(pictures)
+    assert maps[1].isnan().all()
+    assert torch.equal(maps[:1], saliency_map(pictures[:1]))
+
+
+def test_a_little_overshoot_is_clamped():
+    pictures = torch.rand(1, 3, 16, 16) * 1.2 - 0.1
+    assert torch.equal(saliency_map(pictures), saliency_map(pictures.clamp(0, 1)))
+
+
+BYTES = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "mean", "std", "error", "message"),
+    [
+        ([1], None, None, TypeError, r"images: expected a torch.Tensor, got list"),
+        (BYTES.int(), None, None, TypeError, r"uint8 or floating-point pictures, got torch.int32"),
+        (BYTES[0], None, None, ValueError, r"expected RGB pictures \[B, 3, H, W\], got shape \[3, 8, 8\]"),
+        (BYTES[:, :1], None, None, ValueError, r"got shape \[1, 1, 8, 8\]"),
+        (BYTES[..., :0], None, None, ValueError, r"at least one pixel, got shape \[1, 3, 8, 0\]"),
+        (BYTES, *IMAGENET, ValueError, r"expected None for uint8 pictures"),
+        (BYTES.float() + 3, None, None, ValueError, r"values in \[0, 1\] \(normalised .* got 3 to 3"),
+        (BYTES.float() + 90, *IMAGENET, ValueError, r"values in \[0, 1\] after undoing mean and std"),
+        (BYTES.float(), IMAGENET[0], None, ValueError, r"expected both or neither"),
+        (BYTES.float(), [0.5], [0.5], ValueError, r"mean: expected three finite numbers, got \(0.5,\)"),
+        (BYTES.float(), [0, 0, math.nan], [1, 1, 1], ValueError, r"mean: expected three finite numbers"),
+        (BYTES.float(), [0, 0, 0], [1, 0, 1], ValueError, r"std: expected three positive numbers"),
+    ],
+)
+def test_bad_input_says_what_was_expected_and_what_came(images, mean, std, error, message):
+    with pytest.raises(error, match=message):
+        saliency_map(images, mean, std)
+
+
+def test_the_module_checks_its_options_at_once_and_shows_them():
+    with pytest.raises(ValueError, match="expected both or neither"):
+        SaliencyMap(mean=[0.5, 0.5, 0.5])
+    assert repr(SaliencyMap([0.5] * 3, [0.25] * 3)) == "SaliencyMap(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))"

@@ -1,0 +1,112 @@
+"""The house as a whole: public names, what an import loads, and which way imports point."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import longtail_mix
+from longtail_mix import functional
+
+PACKAGE = Path(longtail_mix.__file__).parent
+
+PUBLIC = [
+    "BalancedPairing",
+    "ClassGroups",
+    "HeadTailPairing",
+    "LesionAwareRatio",
+    "MergedSaliency",
+    "PaperRatio",
+    "PatchMixup",
+    "ReleasedRatio",
+    "SPMix",
+    "SaliencyMap",
+    "__version__",
+    "functional",
+    "many_medium_few",
+    "many_medium_few_by_count",
+]
+FUNCTIONAL = [
+    "balanced_partners",
+    "head_tail_pairing",
+    "head_tail_partners",
+    "lesion_aware_ratio",
+    "merged_saliency",
+    "patch_mixup",
+    "released_ratio",
+    "saliency_map",
+    "spmix",
+]
+HEAVY = ["cv2", "kornia", "timm", "torchvision", "matplotlib", "triton", "PIL", "tqdm", "torchmetrics"]
+
+# Data flows down this list, and a module imports only from its own place and from above.
+LAYERS = [
+    ["_version"],
+    ["_checks"],
+    ["_pictures", "class_groups"],
+    ["saliency"],
+    ["mixing"],
+    ["functional"],
+    ["metrics"],
+    ["data"],
+    ["visualize"],
+]
+
+
+def test_the_public_names_are_these():
+    assert longtail_mix.__all__ == PUBLIC
+    assert functional.__all__ == FUNCTIONAL
+    for module, names in ((longtail_mix, PUBLIC), (functional, FUNCTIONAL)):
+        assert all(hasattr(module, name) for name in names)
+
+
+def test_every_public_object_says_what_it_does_with_an_example():
+    # Aliases and plain numbers have nothing to run.
+    for module, names in ((longtail_mix, PUBLIC), (functional, FUNCTIONAL)):
+        for name in names:
+            if name not in ("__version__", "functional", "ClassGroups"):
+                assert ">>>" in (getattr(module, name).__doc__ or ""), name
+
+
+def test_import_loads_torch_and_nothing_heavier():
+    loaded = f"[m for m in {HEAVY} if m in sys.modules]"
+    # What torch itself loads is not ours to answer for.
+    code = f"import sys, torch; before = {loaded}; import longtail_mix; print([m for m in {loaded} if m not in before])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def imports_of(path: Path) -> set[str]:
+    """First parts below the package of all that a file imports from it, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            if node.module == "longtail_mix":
+                found |= {alias.name for alias in node.names}
+            elif node.module and node.module.startswith("longtail_mix."):
+                found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("longtail_mix.")}
+    return found
+
+
+def backward_imports(files: dict[str, set[str]]) -> list[str]:
+    """The imports that point against LAYERS, from {place: imported places}."""
+    rank = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+    return [
+        f"{place} imports {other}" for place, others in files.items() for other in others if rank[other] > rank[place]
+    ]
+
+
+def test_no_import_points_backwards():
+    files: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        place = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if place != "__init__":  # the front door gathers from everywhere
+            files.setdefault(place, set()).update(imports_of(path))
+    assert set(files) == {name for layer in LAYERS for name in layer}, "name the new module in LAYERS"
+    assert backward_imports(files) == []
+
+
+def test_a_backward_import_would_be_seen():
+    assert backward_imports({"saliency": {"mixing", "_checks"}}) == ["saliency imports mixing"]
