@@ -1,0 +1,35 @@
+"""Data: ISIC 2018, made-up dermoscopy, splits by lesion, long-tailed profiles."""
+
+from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
+from longtail_mix.data.isic2018 import CLASSES, Isic2018, isic2018_masks, read_isic2018
+from longtail_mix.data.picture_cache import center_crop_square, load_masks, load_pictures, squash
+from longtail_mix.data.splits import (
+    Split,
+    balanced_split,
+    long_tail_counts,
+    long_tail_subset,
+    stratified_split,
+)
+from longtail_mix.data.synthetic import LESION_TYPES, SyntheticDermoscopy, synthetic_dermoscopy
+
+__all__ = [
+    "CLASSES",
+    "LESION_TYPES",
+    "ClassGroups",
+    "Isic2018",
+    "Split",
+    "SyntheticDermoscopy",
+    "balanced_split",
+    "center_crop_square",
+    "isic2018_masks",
+    "load_masks",
+    "load_pictures",
+    "long_tail_counts",
+    "long_tail_subset",
+    "many_medium_few",
+    "many_medium_few_by_count",
+    "read_isic2018",
+    "squash",
+    "stratified_split",
+    "synthetic_dermoscopy",
+]

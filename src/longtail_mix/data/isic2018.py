@@ -1,0 +1,175 @@
+"""ISIC 2018 Task 3 (HAM10000) as the challenge hands it out: pictures, labels, lesion groups, lesion masks."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+__all__ = ["CLASSES", "Isic2018", "isic2018_masks", "read_isic2018"]
+
+CLASSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+"""The classes in the order of the challenge's label file; a label is a position in this tuple."""
+
+_PICTURES = "ISIC2018_Task3_Training_Input"
+_LABELS = "ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv"
+_LESIONS = "ISIC2018_Task3_Training_LesionGroupings.csv"
+_MASKS = "HAM10000_segmentations_lesion_tschandl"
+
+
+@dataclass(frozen=True, eq=False)
+class Isic2018:
+    """The training pictures of ISIC 2018 Task 3, one row a picture, rows ordered by name.
+
+    Attributes:
+        root: the folder that was read.
+        names: the pictures' ids, such as ``ISIC_0024306``.
+        paths: their JPEG files; nothing has been decoded yet.
+        labels: positions in `CLASSES`, int64 [N].
+        lesions: the id of the lesion each picture shows; several pictures may show one lesion.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    paths: tuple[Path, ...]
+    labels: Tensor
+    lesions: tuple[str, ...]
+
+    def class_counts(self) -> tuple[int, ...]:
+        """Pictures per class, in the order of `CLASSES`."""
+        return tuple(torch.bincount(self.labels, minlength=len(CLASSES)).tolist())
+
+
+def read_isic2018(root: str | Path | None = None) -> Isic2018:
+    """Join the pictures, labels and lesion groups of ISIC 2018 Task 3, without decoding a picture.
+
+    The layout is the challenge's own. Under `root` lie ``ISIC2018_Task3_Training_Input/*.jpg``,
+    ``ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv`` and
+    ``ISIC2018_Task3_Training_LesionGroupings.csv``. Pictures and labels have to match one to one; the file of
+    lesion groups may name more pictures than there are. The data are CC BY-NC 4.0: cite Tschandl, Rosendahl
+    and Kittler, Scientific Data 2018.
+
+    Args:
+        root: the folder; None takes it from the environment variable ``ISIC2018_ROOT``.
+
+    Raises:
+        FileNotFoundError: the folder, or a part of it, is missing.
+        ValueError: `root` is None and ``ISIC2018_ROOT`` is unset; or a file lacks a column, has a ragged,
+            duplicate or not one-hot row, or does not match the folder.
+
+    Example:
+        >>> import os
+        >>> if "ISIC2018_ROOT" in os.environ:
+        ...     data = read_isic2018()
+        ...     assert data.class_counts() == (1113, 6705, 514, 327, 1099, 115, 142)
+    """
+    root = _resolve_root(root)
+    labels_file, lesions_file = root / _LABELS, root / _LESIONS
+    rows = _read_table(labels_file, CLASSES)
+    groups = _read_table(lesions_file, ("lesion_id",))
+    paths = {path.stem: path for path in sorted(_existing(root / _PICTURES).glob("*.jpg"))}
+    if not paths:
+        raise FileNotFoundError(f"{root / _PICTURES}: expected *.jpg pictures, found none")
+
+    _refuse(labels_file, "labelled pictures are not in the folder", [n for n in rows if n not in paths])
+    _refuse(labels_file, "pictures in the folder have no label", [n for n in paths if n not in rows])
+    _refuse(lesions_file, "pictures have no lesion group", [n for n in paths if not groups.get(n, ("",))[0]])
+    labels = {name: _one_hot_position(row) for name, row in rows.items()}
+    _refuse(labels_file, "rows are not one-hot", [n for n, label in labels.items() if label is None])
+
+    names = tuple(sorted(paths))
+    return Isic2018(
+        root=root,
+        names=names,
+        paths=tuple(paths[name] for name in names),
+        labels=torch.tensor([labels[name] for name in names], dtype=torch.int64),
+        lesions=tuple(groups[name][0] for name in names),
+    )
+
+
+def isic2018_masks(dataset: Isic2018) -> tuple[Path, ...]:
+    """The lesion masks of `dataset`, one PNG a picture, in the order of its rows.
+
+    They lie under ``HAM10000_segmentations_lesion_tschandl/<name>_segmentation.png`` in the same root, and are
+    a download of their own (Tschandl et al., Genome Research 2020).
+
+    Raises:
+        FileNotFoundError: the folder, or the mask of some picture, is missing.
+
+    Example:
+        >>> import os
+        >>> if "ISIC2018_ROOT" in os.environ:
+        ...     masks = isic2018_masks(read_isic2018())
+        ...     assert masks[0].name == "ISIC_0024306_segmentation.png"
+    """
+    folder = _existing(dataset.root / _MASKS)
+    present = {path.name for path in folder.glob("*.png")}
+    files = [f"{name}_segmentation.png" for name in dataset.names]
+    missing = [file for file in files if file not in present]
+    if missing:
+        raise FileNotFoundError(f"{folder}: {len(missing)} masks are missing, {_first(missing)}")
+    return tuple(folder / file for file in files)
+
+
+def _resolve_root(root: str | Path | None) -> Path:
+    if root is None:
+        root = os.environ.get("ISIC2018_ROOT") or None
+    if root is None:
+        raise ValueError("root: expected a folder, got None while the environment variable ISIC2018_ROOT is unset")
+    return _existing(Path(root))
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: not found; expected the layout of ISIC 2018 Task 3")
+    return path
+
+
+def _read_table(file: Path, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The cells of `columns` in each row, by the picture's name."""
+    try:
+        # utf-8-sig: spreadsheets put a byte order mark in front of the header when they save.
+        with _existing(file).open(encoding="utf-8-sig", newline="") as text:
+            lines = [line for line in csv.reader(text) if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{file}: expected a UTF-8 table with commas, got {error}") from error
+    header = lines[0] if lines else []
+    missing = [column for column in ("image", *columns) if column not in header]
+    if missing:
+        raise ValueError(f"{file}: expected columns {['image', *columns]}, {missing} missing in {header}")
+    rows = lines[1:]
+    _refuse(file, "rows do not have a cell for each column", [r[0] for r in rows if len(r) != len(header)])
+    image = header.index("image")
+    at = [header.index(column) for column in columns]
+    table: dict[str, tuple[str, ...]] = {}
+    duplicates = []
+    for row in rows:
+        if row[image] in table:
+            duplicates.append(row[image])
+        table[row[image]] = tuple(row[i] for i in at)
+    _refuse(file, "rows are duplicates", duplicates)
+    return table
+
+
+def _one_hot_position(row: Sequence[str]) -> int | None:
+    """Where the 1 stands, or None when the cells are not a single 1 among zeros."""
+    try:
+        cells = [float(cell) for cell in row]
+    except ValueError:
+        return None
+    return cells.index(1.0) if sorted(cells) == [0.0] * (len(cells) - 1) + [1.0] else None
+
+
+def _refuse(file: Path, what: str, offenders: Iterable[str]) -> None:
+    names = sorted(offenders)
+    if names:
+        raise ValueError(f"{file}: {len(names)} {what}, {_first(names)}")
+
+
+def _first(names: Sequence[str]) -> str:
+    return f"the first: {', '.join(names[:5])}"

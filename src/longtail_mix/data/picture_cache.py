@@ -1,0 +1,283 @@
+"""Pictures and masks as one tensor: decoded in parallel, kept in a file that knows what it was made from."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import uuid
+import warnings
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+__all__ = ["center_crop_square", "load_masks", "load_pictures", "squash"]
+
+Fit = Callable[[Image.Image, int], Image.Image]
+_Read = TypeVar("_Read")
+
+# Part of the key: raise it when the same files have to give another tensor than before.
+_FORMAT = 1
+
+
+def center_crop_square(picture: Image.Image, size: int) -> Image.Image:
+    """The largest square in the middle of `picture`, resized to `size` x `size` (bicubic, antialiased).
+
+    Example:
+        >>> center_crop_square(Image.new("RGB", (600, 450)), 64).size
+        (64, 64)
+    """
+    width, height = picture.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return squash(picture.crop((left, top, left + side, top + side)), size)
+
+
+def squash(picture: Image.Image, size: int) -> Image.Image:
+    """The whole of `picture` resized to `size` x `size` (bicubic, antialiased), whatever its shape was.
+
+    Example:
+        >>> squash(Image.new("RGB", (600, 450)), 64).size
+        (64, 64)
+    """
+    return picture.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def load_pictures(
+    paths: Sequence[str | Path],
+    size: int,
+    fit: Fit = center_crop_square,
+    cache_dir: str | Path | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """The pictures as one tensor, from the cache when the same files were loaded so before.
+
+    The cache knows the files by their content, in their order, with `size` and the qualified name of `fit`. A
+    changed, added, removed or reordered file makes a new cache file; a damaged cache file is made again with a
+    warning. Nothing is ever deleted: remove the folder to get the space back. The values of a cached tensor lie
+    in the file and are read as they are used; writing to the tensor does not change the file.
+
+    Args:
+        paths: N files that Pillow can read.
+        size: height and width of the result.
+        fit: makes a `size` x `size` picture out of an RGB one of any size, such as `center_crop_square` or
+            `squash`. A function at the top of a module, because its name stands for it in the cache: give a
+            function that you change another name.
+        cache_dir: folder of the cache, made when missing; None is ``longtail_mix`` in ``$XDG_CACHE_HOME`` or in
+            ``~/.cache``. Where it cannot be written, a warning says so and the tensor is returned all the same.
+        workers: threads; None is one for each processor.
+        progress: whether to show progress bars.
+
+    Returns:
+        uint8 [N, 3, size, size], RGB.
+
+    Raises:
+        FileNotFoundError: some files are missing; the message has their number and the first five.
+        ValueError: some files cannot be decoded (likewise), or an argument is out of range.
+        TypeError: `paths` is a single path, or `fit` is not a named function.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (40, 30), (200, 0, 0)).save(f"{folder}/a.png")
+        ...     pictures = load_pictures([f"{folder}/a.png"], 8, cache_dir=folder, progress=False)
+        >>> pictures.shape, pictures[0, :, 0, 0].tolist()
+        (torch.Size([1, 3, 8, 8]), [200, 0, 0])
+    """
+    return _load(paths, size, fit, cache_dir, workers, progress, _read_rgb, channels=3)
+
+
+def load_masks(
+    paths: Sequence[str | Path],
+    size: int,
+    fit: Fit = center_crop_square,
+    cache_dir: str | Path | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """The lesion masks as one tensor; everything else is as in `load_pictures`.
+
+    `fit` resizes the mask as a grey picture, with the geometry it has for the picture; a pixel of the result is
+    set where at least half of it was.
+
+    Args:
+        paths: N one-channel files, 0 outside and 255 inside.
+        size: height and width of the result.
+        fit: see `load_pictures`; it gets pictures in mode ``L``.
+        cache_dir: see `load_pictures`.
+        workers: see `load_pictures`.
+        progress: see `load_pictures`.
+
+    Returns:
+        bool [N, 1, size, size].
+
+    Raises:
+        FileNotFoundError: some files are missing; the message has their number and the first five.
+        ValueError: some files cannot be decoded or have no value above 127 though not all are 0 (likewise), or
+            an argument is out of range.
+        TypeError: `paths` is a single path, or `fit` is not a named function.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("L", (40, 30), 255).save(f"{folder}/a.png")
+        ...     masks = load_masks([f"{folder}/a.png"], 8, cache_dir=folder, progress=False)
+        >>> masks.shape, masks.dtype, bool(masks.all())
+        (torch.Size([1, 1, 8, 8]), torch.bool, True)
+    """
+    grey = _load(paths, size, fit, cache_dir, workers, progress, _read_mask, channels=1)
+    return grey > 127
+
+
+def _load(
+    paths: Sequence[str | Path],
+    size: int,
+    fit: Fit,
+    cache_dir: str | Path | None,
+    workers: int | None,
+    progress: bool,
+    read: Callable[[Path], Image.Image],
+    channels: int,
+) -> Tensor:
+    """uint8 [N, channels, size, size], from the cache or made and put there."""
+    if isinstance(paths, (str, Path)):
+        raise TypeError(f"paths: expected a sequence of paths, got the single path {str(paths)!r}")
+    workers = (os.cpu_count() or 1) if workers is None else workers
+    _check_count(size, "size")
+    _check_count(workers, "workers")
+    if not inspect.isfunction(fit) or "<" in fit.__qualname__:
+        raise TypeError(f"fit: expected a function at the top of a module, whose name can stand for it, got {fit!r}")
+    files = [Path(path) for path in paths]
+    shape = (len(files), channels, size, size)
+
+    # Hashed at every load: names and times would not tell that a file has changed.
+    hashes = [b""] * len(files)
+    _read_all(files, _content_hash, hashes.__setitem__, workers, progress, "reading")
+    key = blake2b(repr((_FORMAT, fit.__module__, fit.__qualname__)).encode(), digest_size=16)
+    key.update(b"".join(hashes))
+    folder = _default_cache_dir() if cache_dir is None else Path(cache_dir)
+    cache = folder / f"{len(files)}x{channels}x{size}x{size}-{key.hexdigest()}.pt"
+    cached = _read_cache(cache, shape)
+    if cached is not None:
+        return cached
+
+    tensor = torch.empty(shape, dtype=torch.uint8)
+    pixels = tensor.numpy()
+
+    def keep(row: int, picture: Image.Image) -> None:
+        fitted = fit(picture, size)
+        if fitted.size != (size, size) or fitted.mode != picture.mode:
+            raise ValueError(
+                f"fit: expected a {size}x{size} picture in mode {picture.mode}, "
+                f"got {fitted.size[0]}x{fitted.size[1]} in mode {fitted.mode}"
+            )
+        pixels[row] = np.asarray(fitted).reshape(size, size, channels).transpose(2, 0, 1)
+
+    _read_all(files, read, keep, workers, progress, "decoding")
+    _write_cache(cache, tensor)
+    return tensor
+
+
+def _read_all(
+    files: Sequence[Path],
+    read: Callable[[Path], _Read],
+    keep: Callable[[int, _Read], None],
+    workers: int,
+    progress: bool,
+    doing: str,
+) -> None:
+    """``keep(i, read(files[i]))`` for each file in parallel; files that cannot be read are reported together."""
+
+    def one(row: int) -> Exception | None:
+        try:
+            result = read(files[row])
+        except Exception as error:  # Pillow's decoders raise nearly everything on damaged files.
+            return error
+        keep(row, result)
+        return None
+
+    with ThreadPoolExecutor(workers) as pool:
+        outcomes = tqdm(pool.map(one, range(len(files))), doing, len(files), unit="file", disable=not progress)
+        failures = [(file, error) for file, error in zip(files, outcomes, strict=True) if error is not None]
+    missing = [str(file) for file, error in failures if isinstance(error, FileNotFoundError)]
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} of {len(files)} files are missing, the first: {', '.join(missing[:5])}"
+        )
+    if failures:
+        first = "; ".join(f"{file} ({error})" for file, error in failures[:5])
+        raise ValueError(f"{len(failures)} of {len(files)} files cannot be read, the first: {first}")
+
+
+def _content_hash(file: Path) -> bytes:
+    return blake2b(file.read_bytes(), digest_size=16).digest()
+
+
+def _read_rgb(file: Path) -> Image.Image:
+    with Image.open(file) as picture:
+        return picture.convert("RGB")
+
+
+def _read_mask(file: Path) -> Image.Image:
+    with Image.open(file) as picture:
+        mask = picture.convert("L")
+    most = np.asarray(mask).max()
+    if 0 < most < 128:
+        raise ValueError(f"expected a mask of 0 and 255, got no value above {most}")
+    return mask
+
+
+def _default_cache_dir() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "longtail_mix"
+
+
+def _read_cache(cache: Path, shape: tuple[int, ...]) -> Tensor | None:
+    """The tensor in `cache`, or None when there is none or it is damaged."""
+    if not cache.exists():
+        return None
+    try:
+        content = torch.load(cache, weights_only=True, mmap=True)
+        tensor: Tensor = content["tensor"]
+        if tensor.shape == shape and content["crc32"] == _crc32(tensor):
+            return tensor
+        reason = "its content does not have the checksum it was written with"
+    except Exception as error:  # A damaged file can fail anywhere in the zip, the pickle or the keys.
+        reason = f"{type(error).__name__}: {error}"
+    warnings.warn(f"{cache}: damaged, made again ({reason})", RuntimeWarning, stacklevel=4)
+    return None
+
+
+def _write_cache(cache: Path, tensor: Tensor) -> None:
+    # Under another name first: nobody must ever see half a file, nor a mapped one change.
+    unfinished = cache.with_name(f"{cache.stem}.{uuid.uuid4().hex}.tmp")
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.save({"tensor": tensor, "crc32": _crc32(tensor)}, unfinished)
+            os.replace(unfinished, cache)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        warnings.warn(f"{cache}: the cache cannot be written ({error})", RuntimeWarning, stacklevel=4)
+
+
+def _crc32(tensor: Tensor) -> int:
+    # torch.load leaves the checksums inside its own format unread.
+    return zlib.crc32(tensor.numpy().data)
+
+
+def _check_count(value: int, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}: expected a whole number, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name}: expected at least 1, got {value}")

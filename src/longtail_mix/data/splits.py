@@ -1,0 +1,239 @@
+"""Splits by lesion and long-tailed subsets, the same on every machine.
+
+The order in which lesions are dealt out comes from a hash of the seed and the lesion's id, not from a random
+generator, so that a split depends on nothing else: not on the platform, the versions or the order of the rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from longtail_mix._checks import check_class_counts, check_labels
+
+__all__ = ["Split", "balanced_split", "long_tail_counts", "long_tail_subset", "stratified_split"]
+
+
+class Split(NamedTuple):
+    """Row indices of the three parts, int64, ascending; together they hold each row once."""
+
+    train: Tensor
+    val: Tensor
+    test: Tensor
+
+
+def balanced_split(
+    labels: Tensor, lesions: Sequence[str], val_per_class: int = 46, test_per_class: int = 40, seed: int = 0
+) -> Split:
+    """Validation and test with equally many pictures of each class, the long tail in training.
+
+    The defaults are the SPMix paper's 7:1:2 split of ISIC 2018. All pictures of a lesion fall on one side. The
+    test part does not depend on `val_per_class`.
+
+    Args:
+        labels: integer class of each picture, [N], every class from 0 to the largest present.
+        lesions: the lesion each picture shows, N ids.
+        val_per_class: pictures of each class in validation, exactly.
+        test_per_class: pictures of each class in test, exactly.
+        seed: another seed gives another split.
+
+    Raises:
+        ValueError: no pictures, lengths that differ, a lesion with two labels, or a class whose lesions cannot
+            give exactly that many pictures with one left to train on.
+        TypeError: labels that are not an integer tensor, lesion ids that are not strings.
+
+    Example:
+        >>> labels = torch.tensor([0, 0, 0, 0, 0, 1, 1, 1, 1])
+        >>> lesions = ["a", "a", "b", "c", "d", "e", "f", "g", "g"]
+        >>> split = balanced_split(labels, lesions, val_per_class=1, test_per_class=1)
+        >>> [len(part) for part in split]
+        [5, 2, 2]
+    """
+    _check_whole(val_per_class, "val_per_class", 0)
+    _check_whole(test_per_class, "test_per_class", 0)
+    parts: list[list[int]] = [[], [], []]
+    for label, groups in enumerate(_lesions_by_class(labels, lesions, seed)):
+        test = _fill(groups, test_per_class)
+        rest = [group for i, group in enumerate(groups) if i not in test]
+        val = _fill(rest, val_per_class)
+        got = sum(len(groups[i]) for i in test), sum(len(rest[i]) for i in val)
+        if got != (test_per_class, val_per_class) or len(val) == len(rest):
+            raise ValueError(
+                f"class {label}: expected {test_per_class} pictures for test, {val_per_class} for validation and "
+                f"one or more to train on, got {sum(map(len, groups))} pictures of {len(groups)} lesions, "
+                "which cannot be dealt out so by whole lesions"
+            )
+        _deal(parts, groups, test, val)
+    return _as_split(parts)
+
+
+def stratified_split(
+    labels: Tensor, lesions: Sequence[str], test_fraction: float = 0.2, seed: int = 0, val_fraction: float = 0.0
+) -> Split:
+    """Test (and validation) with the same share of each class; all pictures of a lesion on one side.
+
+    The number of test pictures of a class is the nearest to its share that whole lesions can add up to; the
+    smaller of two equally near ones. So a class with very few lesions may have none in test.
+
+    Args:
+        labels: integer class of each picture, [N].
+        lesions: the lesion each picture shows, N ids.
+        test_fraction: share of each class in test, more than 0.
+        seed: another seed gives another split.
+        val_fraction: share of each class in validation; 0 leaves validation empty. The two shares together
+            are less than 1.
+
+    Raises:
+        ValueError: no pictures, lengths that differ, a lesion with two labels, or fractions out of range.
+        TypeError: labels that are not an integer tensor, lesion ids that are not strings.
+
+    Example:
+        >>> labels = torch.tensor([0] * 10 + [1] * 5)
+        >>> split = stratified_split(labels, [str(i) for i in range(15)])
+        >>> labels[split.test].tolist(), split.val.tolist()
+        ([0, 0, 1], [])
+    """
+    if not (0.0 < test_fraction < 1.0 and 0.0 <= val_fraction < 1.0 - test_fraction):
+        raise ValueError(
+            "expected 0 < test_fraction, 0 <= val_fraction and test_fraction + val_fraction < 1, "
+            f"got test_fraction {test_fraction} and val_fraction {val_fraction}"
+        )
+    parts: list[list[int]] = [[], [], []]
+    for groups in _lesions_by_class(labels, lesions, seed):
+        pictures = sum(map(len, groups))
+        test = _fill(groups, test_fraction * pictures)
+        rest = [group for i, group in enumerate(groups) if i not in test]
+        _deal(parts, groups, test, _fill(rest, val_fraction * pictures))
+    return _as_split(parts)
+
+
+def long_tail_counts(max_count: int, num_classes: int, imbalance: float) -> tuple[int, ...]:
+    """The exponential profile of the long-tail benchmarks: ``max_count * imbalance ** (-c / (K - 1))``.
+
+    Fractions are cut off, as in the published CIFAR-LT (Cui et al. 2019, Cao et al. 2019).
+
+    Args:
+        max_count: pictures of class 0, the most frequent one.
+        num_classes: K, at least 2.
+        imbalance: how many times rarer the last class is; from 1 to `max_count`.
+
+    Raises:
+        ValueError: a number out of range.
+        TypeError: `max_count` or `num_classes` is not a whole number.
+
+    Example:
+        >>> long_tail_counts(5000, 10, imbalance=100)
+        (5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50)
+    """
+    _check_whole(max_count, "max_count", 1)
+    _check_whole(num_classes, "num_classes", 2)
+    if not 1.0 <= imbalance <= max_count:
+        raise ValueError(f"imbalance: expected 1 <= imbalance <= max_count = {max_count}, got {imbalance}")
+    # The small addend keeps a product that should be whole from being cut off a unit in the last place below.
+    exact = (max_count * imbalance ** (-c / (num_classes - 1)) for c in range(num_classes))
+    return tuple(math.floor(count + 1e-6) for count in exact)
+
+
+def long_tail_subset(labels: Tensor, class_counts: Sequence[int] | Tensor, seed: int = 0) -> Tensor:
+    """Row indices, ascending, of a subset with ``class_counts[c]`` pictures of class c.
+
+    Rows are drawn by a hash of the seed and the row's number. A smaller count of a class gives a subset of what
+    a larger one gives, so that profiles of different imbalance are nested.
+
+    Args:
+        labels: integer class of each picture, [N], from 0 to K - 1.
+        class_counts: pictures wanted per class, [K].
+        seed: another seed gives another subset.
+
+    Raises:
+        ValueError: a class with too few pictures, or labels outside the counts.
+        TypeError: labels that are not an integer tensor, counts that are not whole numbers.
+
+    Example:
+        >>> long_tail_subset(torch.tensor([0, 1, 0, 1, 0]), [2, 1]).shape
+        torch.Size([3])
+    """
+    counts = check_class_counts(class_counts)
+    check_labels(labels, len(counts))
+    _check_whole(seed, "seed", None)
+    rows: list[list[int]] = [[] for _ in counts]
+    for row, label in enumerate(labels.tolist()):
+        rows[label].append(row)
+    short = [f"class {c}: {len(rows[c])} of {count}" for c, count in enumerate(counts) if len(rows[c]) < count]
+    if short:
+        raise ValueError(f"labels: expected as many pictures as class_counts, got {', '.join(short)}")
+    drawn = (sorted(r, key=lambda row: _rank(seed, str(row)))[:n] for r, n in zip(rows, counts, strict=True))
+    return torch.tensor(sorted(row for chosen in drawn for row in chosen), dtype=torch.int64)
+
+
+def _rank(seed: int, name: str) -> bytes:
+    return blake2b(f"{seed}:{name}".encode()).digest()
+
+
+def _lesions_by_class(labels: Tensor, lesions: Sequence[str], seed: int) -> list[list[list[int]]]:
+    """For each class its lesions in the seed's order, each lesion as the rows of its pictures."""
+    check_labels(labels)
+    _check_whole(seed, "seed", None)
+    if len(labels) == 0 or len(labels) != len(lesions):
+        raise ValueError(f"expected a lesion for each of one or more labels, got {len(labels)} and {len(lesions)}")
+    rows: dict[str, list[int]] = {}
+    for row, lesion in enumerate(lesions):
+        if not isinstance(lesion, str):
+            raise TypeError(f"lesions: expected strings, got {lesion!r} at row {row}")
+        rows.setdefault(lesion, []).append(row)
+    classes: list[int] = labels.tolist()
+    if min(classes) < 0:
+        raise ValueError(f"labels: expected no negative label, got {min(classes)}")
+    mixed = sorted(lesion for lesion, group in rows.items() if len({classes[row] for row in group}) > 1)
+    if mixed:
+        raise ValueError(f"{len(mixed)} lesions have pictures of different labels, the first: {', '.join(mixed[:5])}")
+    by_class: list[list[list[int]]] = [[] for _ in range(max(classes) + 1)]
+    for lesion in sorted(rows, key=lambda lesion: _rank(seed, lesion)):
+        by_class[classes[rows[lesion][0]]].append(rows[lesion])
+    return by_class
+
+
+def _fill(groups: Sequence[Sequence[int]], target: float) -> set[int]:
+    """Which lesions to take so that their pictures add up to `target`, or as near to it as they can.
+
+    First come, first taken, unless the lesions that follow could then no longer add up. The bits of an integer
+    are the set of sums that can be reached: shifting it adds a lesion.
+    """
+    # No sum beyond this can be the nearest: taking one lesion away from it would leave a nearer one.
+    kept = (1 << (math.ceil(target) + max(map(len, groups), default=0) + 1)) - 1
+    reachable = [1]
+    for group in reversed(groups):
+        reachable.append((reachable[-1] | reachable[-1] << len(group)) & kept)
+    sums = (s for s in range(reachable[-1].bit_length()) if reachable[-1] >> s & 1)
+    room = min(sums, key=lambda s: (abs(s - target), s))
+    taken = set()
+    for i, group in enumerate(groups):
+        if len(group) <= room and reachable[len(groups) - 1 - i] >> (room - len(group)) & 1:
+            taken.add(i)
+            room -= len(group)
+    return taken
+
+
+def _deal(parts: list[list[int]], groups: Sequence[Sequence[int]], test: set[int], val: set[int]) -> None:
+    """Put the rows of one class into train, val and test; `val` counts the lesions that test has left."""
+    left = [group for i, group in enumerate(groups) if i not in test]
+    parts[2] += [row for i in test for row in groups[i]]
+    parts[1] += [row for i in val for row in left[i]]
+    parts[0] += [row for i, group in enumerate(left) if i not in val for row in group]
+
+
+def _as_split(parts: list[list[int]]) -> Split:
+    train, val, test = (torch.tensor(sorted(part), dtype=torch.int64) for part in parts)
+    return Split(train, val, test)
+
+
+def _check_whole(value: int, name: str, least: int | None) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name}: expected a whole number, got {value!r}")
+    if least is not None and value < least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
