@@ -124,6 +124,12 @@ def check_alpha(alpha: float) -> None:
         raise ValueError(f"alpha: expected 0 < alpha <= 1, got {alpha}")
 
 
+def check_probability(probability: float) -> None:
+    """Raise ``ValueError`` unless 0 <= probability <= 1."""
+    if not 0.0 <= probability <= 1.0:
+        raise ValueError(f"probability: expected a number from 0 to 1, got {probability}")
+
+
 def check_noise(noise: float) -> None:
     """Raise ``ValueError`` unless the amount of noise is finite and not negative."""
     if not 0.0 <= noise < float("inf"):

@@ -99,5 +99,5 @@ def long_tail_metrics(num_classes: int, groups: ClassGroups) -> MetricCollection
             "balanced_accuracy": MulticlassRecall(num_classes, average="macro"),
             "recall": MulticlassRecall(num_classes, average=None),
         },
-        compute_groups=False,
+        compute_groups=False,  # torchmetrics would merge two groups whose states agree in the first batch
     )

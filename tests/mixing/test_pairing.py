@@ -26,7 +26,7 @@ def test_default_is_the_papers_few_against_the_rest():
 
 def test_a_choice_of_ones_own():
     pairing = HeadTailPairing(torch.tensor(ISIC2018_COUNTS), tail_classes=[5, 5], head_classes={1})
-    assert repr(pairing) == "HeadTailPairing(tail_classes=(5,), head_classes=(1,))"
+    assert repr(pairing) == "HeadTailPairing(tail_classes=(5,), head_classes=(1,), probability=1.0)"
     tail, head = pairing(torch.tensor([0, 5, 1, 3, 5]))
     assert tail.tolist() == [1, 4]
     assert head.tolist() == [2, 2]
@@ -83,6 +83,14 @@ def test_heads_are_drawn_evenly():
     drawn = Counter(head.tolist())
     assert set(drawn) == {2000, 2001, 2002, 2003}
     assert all(within_three_sigma(count, 2000, 1 / 4) for count in drawn.values())
+
+
+def test_tail_pictures_are_mixed_with_the_given_probability():
+    labels = torch.tensor([0] + [2] * 4000)
+    mixed = {p: HeadTailPairing([10, 5, 1], probability=p)(labels, seeded(0))[0] for p in (0.0, 0.3, 1.0)}
+    assert len(mixed[0.0]) == 0
+    assert within_three_sigma(len(mixed[0.3]), 4000, 0.3)
+    assert len(mixed[1.0]) == 4000
 
 
 def test_balanced_partners_draw_each_class_evenly_and_then_each_of_its_pictures():
@@ -166,6 +174,14 @@ def test_bad_labels_and_masks(labels, is_tail, is_head, error, message):
 def test_bad_counts_and_choices(arguments, error, message):
     with pytest.raises(error, match=message):
         HeadTailPairing(*arguments)
+
+
+@pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
+def test_bad_probability(probability):
+    with pytest.raises(ValueError, match="probability: expected a number from 0 to 1, got"):
+        HeadTailPairing([3, 1], probability=probability)
+    with pytest.raises(ValueError, match="probability: expected a number from 0 to 1, got"):
+        head_tail_pairing(LABELS, MASK, ~MASK, probability=probability)
 
 
 def test_bad_generator():

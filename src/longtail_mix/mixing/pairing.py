@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_class_counts, check_generator, check_labels, check_same_device
+from longtail_mix._checks import check_class_counts, check_generator, check_labels, check_probability, check_same_device
 from longtail_mix.class_groups import many_medium_few
 from longtail_mix.mixing._partners import draw_partners
 
@@ -24,7 +24,11 @@ class Pairing(Protocol):
 
 
 def head_tail_partners(
-    labels: Tensor, is_tail: Tensor, is_head: Tensor, generator: torch.Generator | None = None
+    labels: Tensor,
+    is_tail: Tensor,
+    is_head: Tensor,
+    generator: torch.Generator | None = None,
+    probability: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """For each picture of a tail class a picture of a head class, drawn evenly from the batch.
 
@@ -35,13 +39,15 @@ def head_tail_partners(
         is_tail: [K] bool, which classes are mixed and keep their label.
         is_head: [K] bool, which classes partners come from. A class may be both; no picture gets its own class.
         generator: on the same kind of device as `labels`.
+        probability: with which a picture that could be mixed is mixed, in [0, 1].
 
     Returns:
         ``partner`` [B], int64, each picture's own index where it has none, and ``mixed`` [B] bool, where it has one.
 
     Raises:
         TypeError, ValueError: labels that are not integers [B] or (on the CPU, uncompiled) outside the classes;
-            masks that are not bool [K] or on another device; a generator on another device.
+            masks that are not bool [K] or on another device; a generator on another device; `probability` out of
+            range.
 
     Example:
         >>> tail, head = torch.tensor([False, True]), torch.tensor([True, False])
@@ -49,17 +55,23 @@ def head_tail_partners(
         (tensor([0, 0]), tensor([False,  True]))
     """
     _check_classes(is_tail, is_head)
+    check_probability(probability)
     check_labels(labels, len(is_tail))
     check_same_device(is_tail, labels, "is_tail", "labels")
     check_generator(generator, labels.device)
     labels = labels.long()
     other_class = labels.unsqueeze(1) != labels
-    allowed = is_tail[labels].unsqueeze(1) & is_head[labels] & other_class
+    chosen = torch.rand(len(labels), generator=generator, device=labels.device) < probability
+    allowed = (is_tail[labels] & chosen).unsqueeze(1) & is_head[labels] & other_class
     return draw_partners(allowed.to(torch.float32), generator)
 
 
 def head_tail_pairing(
-    labels: Tensor, is_tail: Tensor, is_head: Tensor, generator: torch.Generator | None = None
+    labels: Tensor,
+    is_tail: Tensor,
+    is_head: Tensor,
+    generator: torch.Generator | None = None,
+    probability: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Pairs of batch indices, each a tail picture and a head picture drawn for it.
 
@@ -77,6 +89,7 @@ def head_tail_pairing(
         is_tail: [K] bool, which classes are mixed and keep their label.
         is_head: [K] bool, which classes partners come from.
         generator: on the same kind of device as `labels`.
+        probability: with which a picture that could be mixed is mixed, in [0, 1].
 
     Returns:
         ``tail_index`` [M] and ``head_index`` [M], int64; both empty when the batch has no tail or no head.
@@ -89,7 +102,7 @@ def head_tail_pairing(
         >>> head_tail_pairing(torch.tensor([1, 0, 1]), tail, head)
         (tensor([0, 2]), tensor([1, 1]))
     """
-    partner, mixed = head_tail_partners(labels, is_tail, is_head, generator)
+    partner, mixed = head_tail_partners(labels, is_tail, is_head, generator, probability)
     tail_index = mixed.nonzero().squeeze(1)
     return tail_index, partner[tail_index]
 
@@ -110,6 +123,8 @@ class HeadTailPairing(nn.Module):
         tail_classes: the classes that are mixed and keep their label. Default: `few` of
             :func:`~longtail_mix.many_medium_few`, the cut of the SPMix paper.
         head_classes: the classes that partners come from. Default: every class that is not tail.
+        probability: with which a tail picture is mixed, in [0, 1]. The paper mixes every one; below 1 a network also
+            sees tail pictures as they are, as it will in the test.
 
     Shape:
         labels [B] -> tail_index [M], head_index [M]; never two pictures of one class, empty without tail or head.
@@ -120,7 +135,7 @@ class HeadTailPairing(nn.Module):
     Example:
         >>> pairing = HeadTailPairing([6705, 1113, 115])
         >>> pairing
-        HeadTailPairing(tail_classes=(2,), head_classes=(0, 1))
+        HeadTailPairing(tail_classes=(2,), head_classes=(0, 1), probability=1.0)
         >>> pairing(torch.tensor([0, 2]))
         (tensor([1]), tensor([0]))
     """
@@ -133,8 +148,11 @@ class HeadTailPairing(nn.Module):
         class_counts: Sequence[int] | Tensor,
         tail_classes: Iterable[int] | None = None,
         head_classes: Iterable[int] | None = None,
+        probability: float = 1.0,
     ) -> None:
         super().__init__()
+        check_probability(probability)
+        self.probability = probability
         num_classes = len(check_class_counts(class_counts))
         if tail_classes is None:
             tail_classes = many_medium_few(class_counts).few
@@ -149,16 +167,16 @@ class HeadTailPairing(nn.Module):
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """A partner for each picture, [B], and which pictures have one, [B]: see :func:`head_tail_partners`."""
         is_tail, is_head = self.is_tail.to(labels.device), self.is_head.to(labels.device)
-        return head_tail_partners(labels, is_tail, is_head, generator)
+        return head_tail_partners(labels, is_tail, is_head, generator, self.probability)
 
     def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Indices of tail pictures [M] and of the head pictures drawn for them [M]."""
         is_tail, is_head = self.is_tail.to(labels.device), self.is_head.to(labels.device)
-        return head_tail_pairing(labels, is_tail, is_head, generator)
+        return head_tail_pairing(labels, is_tail, is_head, generator, self.probability)
 
     def extra_repr(self) -> str:
-        """Show which classes are tail and head."""
-        return f"tail_classes={self.tail_classes}, head_classes={self.head_classes}"
+        """Show which classes are tail and head, and how often they are mixed."""
+        return f"tail_classes={self.tail_classes}, head_classes={self.head_classes}, probability={self.probability}"
 
 
 def _check_choice(classes: Iterable[int], num_classes: int, name: str) -> tuple[int, ...]:

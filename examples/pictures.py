@@ -1,0 +1,86 @@
+"""The pictures an example trains on: made-up dermoscopy or ISIC 2018, split by lesion, as uint8 tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from longtail_mix.data import (
+    CLASSES,
+    LESION_TYPES,
+    Split,
+    load_pictures,
+    read_isic2018,
+    synthetic_dermoscopy,
+)
+
+# Long-tailed like ISIC 2018: half of the pictures show the first class, one in a hundred the last.
+SYNTHETIC_COUNTS = (1200, 420, 360, 240, 120, 60, 30)
+SYNTHETIC_TEST_PER_CLASS = 60
+BACKGROUND_CUE = 0.9
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of one side of a split."""
+
+    images: Tensor  # uint8 [N, 3, S, S]
+    labels: Tensor  # int64 [N]
+    lesions: tuple[str, ...]
+
+    def to(self, device: torch.device) -> Pictures:
+        return Pictures(self.images.to(device), self.labels.to(device), self.lesions)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to learn: the class names and the two sides."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: Pictures
+    test: Pictures
+
+    def class_counts(self) -> list[int]:
+        """Training pictures per class."""
+        counts: list[int] = torch.bincount(self.train.labels, minlength=len(self.classes)).tolist()
+        return counts
+
+    def to(self, device: torch.device) -> Task:
+        return Task(self.name, self.classes, self.train.to(device), self.test.to(device))
+
+
+def synthetic_task(size: int, seed: int, background_cue: float = BACKGROUND_CUE) -> Task:
+    """Long-tailed made-up dermoscopy whose skin gives the class away in training and says nothing in the test."""
+    train = synthetic_dermoscopy(SYNTHETIC_COUNTS, size, seed=2 * seed, background_cue=background_cue)
+    per_class = [SYNTHETIC_TEST_PER_CLASS] * len(SYNTHETIC_COUNTS)
+    test = synthetic_dermoscopy(per_class, size, seed=2 * seed + 1)
+    sides = (Pictures(side.images, side.labels, side.lesions) for side in (train, test))
+    return Task(f"synthetic, background cue {background_cue}", LESION_TYPES, *sides)
+
+
+def isic2018_task(
+    size: int,
+    seed: int,
+    split: Callable[..., Split],
+    root: Path | None = None,
+    cache_dir: Path | None = None,
+) -> Task:
+    """ISIC 2018 Task 3, square centre crops, split by lesion; a validation part is left aside."""
+    data = read_isic2018(root)
+    sides = split(data.labels, data.lesions, seed=seed)
+    images = load_pictures(data.paths, size, cache_dir=cache_dir)
+
+    def side(rows: Tensor) -> Pictures:
+        return Pictures(images[rows], data.labels[rows], pick(data.lesions, rows))
+
+    return Task(f"ISIC 2018, {split.__name__}", CLASSES, side(sides.train), side(sides.test))
+
+
+def pick(names: Sequence[str], rows: Tensor) -> tuple[str, ...]:
+    """The names of some rows."""
+    return tuple(names[row] for row in rows.tolist())

@@ -1,0 +1,111 @@
+"""A plain training loop over pictures that are tensors already, and what a method may change in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import kornia.augmentation as K
+import timm
+import torch
+import torch.nn.functional as F
+from pictures import Pictures, Task
+from torch import Tensor, nn
+from tqdm import tqdm
+
+Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """Which pictures a batch is drawn from, and what is done to the batch."""
+
+    name: str
+    balanced: bool  # every class equally likely, instead of every picture
+    mix: Mix | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and how hard to train; the same for every method."""
+
+    model: str
+    size: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+
+
+@dataclass
+class Run:
+    """What came out of one training."""
+
+    method: str
+    seed: int
+    seconds: float
+    losses: list[float] = field(repr=False)
+    logits: Tensor = field(repr=False)  # of the test pictures, [N, K], on the CPU
+
+
+def train(task: Task, method: Method, settings: Settings, seed: int) -> Run:
+    """Train one network from scratch and let it judge the test pictures."""
+    torch.manual_seed(seed)
+    device = task.train.images.device
+    model = nn.Sequential(Normalise(), timm.create_model(settings.model, num_classes=len(task.classes))).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, settings.steps, pct_start=0.1, cycle_momentum=False
+    )
+    augment = K.AugmentationSequential(
+        K.RandomResizedCrop((settings.size, settings.size), scale=(0.7, 1.0), ratio=(0.9, 1.1)),
+        K.RandomHorizontalFlip(),
+        K.RandomVerticalFlip(),
+    )
+    rows = draw_rows(task, method.balanced, settings)
+    losses = torch.zeros(settings.steps)
+    model.train()
+    started = time.perf_counter()
+    with tqdm(rows, f"{method.name}, seed {seed}", unit="step") as progress:
+        for step, batch in enumerate(progress):
+            images, labels = augment(task.train.images[batch] / 255), task.train.labels[batch]
+            if method.mix is not None:
+                images, labels = method.mix(images, labels)
+            loss = F.cross_entropy(model(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses[step] = loss.detach()
+            if step % 20 == 19:
+                progress.set_postfix(loss=f"{losses[step - 19 : step + 1].mean():.3f}")
+    seconds = time.perf_counter() - started
+    return Run(method.name, seed, seconds, losses.tolist(), predict(model, task.test, settings.batch_size))
+
+
+def draw_rows(task: Task, balanced: bool, settings: Settings) -> Tensor:
+    """Which pictures each step sees, [steps, batch]: by epochs without replacement, or evenly over the classes."""
+    pictures = settings.steps * settings.batch_size
+    labels = task.train.labels
+    if balanced:
+        weights = 1 / torch.bincount(labels, minlength=len(task.classes))[labels]
+        rows = torch.multinomial(weights, pictures, replacement=True)
+    else:
+        epochs = -(-pictures // len(labels))
+        rows = torch.cat([torch.randperm(len(labels), device=labels.device) for _ in range(epochs)])[:pictures]
+    return rows.view(settings.steps, settings.batch_size)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, pictures: Pictures, batch_size: int) -> Tensor:
+    """Logits [N, K] on the CPU."""
+    model.eval()
+    return torch.cat([model(batch / 255) for batch in pictures.images.split(batch_size)]).cpu()
+
+
+class Normalise(nn.Module):
+    """[0, 1] -> the range networks like, as part of the network: mixing and saliency see plain pictures."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - 0.5) / 0.25
