@@ -1,0 +1,36 @@
+# Two commands on a machine that has git, make and Python 3.10 or newer:
+#   make demo    train on made-up pictures (on ISIC 2018 where ISIC2018_ROOT points at it), results in runs/demo/
+#   make test    lint, types, tests, doctests, coverage
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO_STEPS ?= 500
+DEMO_DATA := $(if $(ISIC2018_ROOT),isic2018,synthetic)
+
+.PHONY: demo test lint types wheel clean
+
+demo: $(VENV)/installed
+	$(BIN)/python examples/train_spmix.py --data $(DEMO_DATA) --steps $(DEMO_STEPS) --out runs/demo
+
+test: lint types
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+wheel: $(VENV)/installed
+	$(BIN)/python -m build --outdir dist
+
+# Made again when the dependencies change; a stopped install leaves no mark and is taken up again.
+$(VENV)/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist runs

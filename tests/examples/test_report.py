@@ -1,0 +1,79 @@
+"""The report's own arithmetic: metrics from confusion matrices, and the bootstrap."""
+
+import json
+
+import pytest
+import torch
+from pictures import Pictures, Task
+from report import bootstrap, interval, measure, measures_of_confusion, summarise, table, write_report
+from training import Run, Settings
+
+from longtail_mix import ClassGroups
+
+GROUPS = ClassGroups(many=(1,), medium=(), few=(0, 2))
+LABELS = torch.arange(3).repeat(20)
+LESIONS = tuple(str(i // 6 * 3 + i % 3) for i in range(60))  # two pictures of each
+
+
+def logits(seed: int, strength: float) -> torch.Tensor:
+    noise = torch.randn(60, 3, generator=torch.Generator().manual_seed(seed))
+    return noise + strength * torch.eye(3)[LABELS]
+
+
+def confusion_of(predictions: torch.Tensor) -> torch.Tensor:
+    confusion = torch.zeros(3, 3, dtype=torch.float64)
+    for label, prediction in zip(LABELS.tolist(), predictions.tolist(), strict=True):
+        confusion[label, prediction] += 1
+    return confusion
+
+
+def test_measures_of_a_confusion_matrix_equal_torchmetrics():
+    for seed in range(5):
+        predicted = logits(seed, 1.0)
+        from_confusion = measures_of_confusion(confusion_of(predicted.argmax(1)), GROUPS)
+        expected = measure(predicted, LABELS, GROUPS)
+        assert set(from_confusion) == set(expected)
+        for name, value in expected.items():
+            torch.testing.assert_close(from_confusion[name], value.double(), rtol=1e-6, atol=1e-6)
+
+
+def test_bootstrap_is_centred_and_as_wide_as_lesions_say():
+    runs = torch.stack([logits(seed, 1.0) for seed in range(2)])
+    draws = bootstrap(runs, LABELS, LESIONS, GROUPS, replicates=4000)
+    means = torch.stack([measure(run, LABELS, GROUPS)["accuracy"] for run in runs]).double()
+    assert draws["accuracy"].shape == (4000,)
+    assert draws["recall"].shape == (4000, 3)
+    torch.testing.assert_close(draws["accuracy"].mean(), means.mean(), atol=0.01, rtol=0)
+    # Whole lesions are drawn: were every picture a lesion of its own, twins that agree would make it narrower.
+    twins = torch.eye(3)[(LABELS + (torch.tensor([int(x) for x in LESIONS]) % 2)) % 3]
+    paired = bootstrap(twins[None], LABELS, LESIONS, GROUPS, replicates=4000)["accuracy"].std()
+    single = bootstrap(twins[None], LABELS, [str(i) for i in range(60)], GROUPS, replicates=4000)["accuracy"].std()
+    assert paired / single == pytest.approx(2**0.5, rel=0.1)
+
+
+def test_a_method_against_itself_differs_by_nothing(tmp_path):
+    pictures = Pictures(torch.zeros(60, 3, 8, 8, dtype=torch.uint8), LABELS, LESIONS)
+    task = Task("test", ("a", "b", "c"), pictures, pictures)
+    runs = [Run(name, seed, 1.0, [1.0, 0.5], logits(seed, s)) for seed in (0, 1) for name, s in METHODS.items()]
+    summary = summarise(task, runs, GROUPS)
+    same, better = summary["same"]["accuracy"], summary["better"]["accuracy"]
+    assert same["difference"] == 0
+    assert same["difference_interval"] == (0, 0)
+    assert better["difference_interval"][0] > 0
+    low, high = better["interval"]
+    assert low < better["mean"] < high
+    expected = sum(100 * measure(logits(seed, 3.0), LABELS, GROUPS)["accuracy"].item() for seed in (0, 1)) / 2
+    assert better["mean"] == pytest.approx(expected)
+    assert f"| better | {summary['better']['many']['mean']:.1f} [" in table(summary)
+    write_report(tmp_path, task, Settings("m", 8, 2, 4, 0.1, 0.0), runs, summary)
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    assert written["metrics"]["better"]["accuracy"]["mean"] == pytest.approx(expected)
+    assert written["training_pictures"] == [20, 20, 20]
+    assert (tmp_path / "training_curve.png").stat().st_size > 1000
+
+
+METHODS = {"first": 0.5, "same": 0.5, "better": 3.0}
+
+
+def test_interval_is_the_middle_95_percent():
+    assert interval(torch.linspace(0, 1, 1001)) == pytest.approx((2.5, 97.5))
