@@ -13,13 +13,13 @@ import argparse
 from pathlib import Path
 
 import torch
-from pictures import BACKGROUND_CUE, Task, isic2018_task, synthetic_task
+from draw_panel import panel_of
+from pictures import BACKGROUND_CUE, Pictures, Task, isic2018_task, pick, synthetic_task
 from report import summarise, table, write_report
 from training import Method, Settings, train
 
 from longtail_mix import HeadTailPairing, SPMix, many_medium_few
 from longtail_mix.data import balanced_split, stratified_split
-from longtail_mix.visualize import pair_panel
 
 SPLITS = {"balanced": balanced_split, "stratified": stratified_split}
 
@@ -82,11 +82,9 @@ def main() -> None:
 def draw_panel(task: Task, spmix: SPMix, path: Path, pairs: int = 10) -> None:
     """What SPMix does to some pairs of the training pictures."""
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randperm(len(task.train.labels), generator=generator)[:1024]
-    images, labels = task.train.images[rows].cpu(), task.train.labels[rows].cpu()
-    tail, head = (index[:pairs] for index in HeadTailPairing(task.class_counts())(labels, generator))
-    titles = [f"{task.classes[labels[t]]} + {task.classes[labels[h]]}" for t, h in zip(tail, head, strict=True)]
-    pair_panel(images[tail], images[head], spmix, generator, titles).savefig(path, dpi=150)
+    rows = torch.randperm(len(task.train.labels), generator=generator)[:1024].to(task.train.labels.device)
+    some = Pictures(task.train.images[rows], task.train.labels[rows], pick(task.train.lesions, rows))
+    panel_of(some, task.classes, task.class_counts(), spmix, pairs, generator).savefig(path, dpi=150)
 
 
 if __name__ == "__main__":
