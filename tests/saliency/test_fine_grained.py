@@ -60,14 +60,6 @@ def saliency_by_hand(picture: np.ndarray) -> np.ndarray:
     return ((to_bytes(on) + to_bytes(off)) % 256).astype(np.float32) * np.float32(1 / 255)
 
 
-@pytest.fixture(scope="module")
-def opencv():
-    cv2 = pytest.importorskip("cv2", reason="needs OpenCV: pip install 'longtail-mix[opencv]'")
-    if not hasattr(cv2, "saliency"):
-        pytest.skip("cv2.saliency is missing: another OpenCV wheel hides the contrib one")
-    return cv2
-
-
 def by_opencv(cv2, picture: np.ndarray) -> np.ndarray:
     """[3,H,W] uint8 RGB -> [H,W] float32."""
     ok, saliency = cv2.saliency.StaticSaliencyFineGrained_create().computeSaliency(

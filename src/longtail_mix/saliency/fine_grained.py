@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation
 from longtail_mix._pictures import as_bytes
+from longtail_mix.saliency._grey import grey_of_bytes
 
 __all__ = ["SaliencyMap", "saliency_map"]
 
@@ -51,18 +52,12 @@ def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Seque
         (torch.Size([2, 1, 64, 64]), True)
     """
     picture_bytes, is_finite = as_bytes(images, mean, std)
-    grey = _smooth(_smooth(_grey(picture_bytes)))
+    grey = _smooth(_smooth(grey_of_bytes(picture_bytes)))
     on, off = _centre_surround(grey)
     # Both are uint8 and their sum wraps at 256, as in OpenCV. Its last step divides by the larger of the two
     # maxima, which is 255 already unless the picture is flat, so nothing is left to divide.
     saliency = (_to_full_range(on) + _to_full_range(off)).to(torch.float32) * (1 / 255)
     return torch.where(is_finite, saliency, torch.nan).unsqueeze(1)
-
-
-def _grey(picture_bytes: Tensor) -> Tensor:
-    """Luma in 15-bit fixed point, rounded: [B,3,H,W] uint8 -> [B,H,W] whole numbers in float32."""
-    red, green, blue = picture_bytes.to(torch.float32).unbind(1)
-    return (red * 9798 + green * 19235 + blue * 3735 + 2**14).mul(2.0**-15).floor()
 
 
 def _smooth(grey: Tensor) -> Tensor:
