@@ -1,0 +1,97 @@
+"""The command as a whole, on made-up pictures; the views and the pairs apart."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks.__main__ import main
+from benchmarks.baselines import ConstantRatio, Darkness
+from benchmarks.crops import crop_maps, crop_masks, crop_pictures, draw_crops
+from benchmarks.fidelity import VIEWS, Row, View, measure
+from benchmarks.fidelity_data import READERS, draw_pairs
+from longtail_mix import PaperRatio
+from longtail_mix.metrics import MixFidelity, SaliencyAUROC
+
+
+def test_the_command_writes_tables_that_agree(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["benchmarks", "fidelity", "--data", "synthetic"])
+    options = [
+        "fidelity",
+        "--data",
+        "synthetic",
+        "--pictures",
+        "28",
+        "--size",
+        "32",
+        "--batch",
+        "9",
+        "--replicates",
+        "20",
+        "--out",
+    ]
+    main([*options, str(tmp_path), "--rows", "darkness", "true masks", "plain mixup"])
+    report = json.loads((tmp_path / "fidelity.json").read_text())
+    assert report["command"] == "python -m benchmarks fidelity --data synthetic"
+    assert torch.__version__.startswith(report["packages"]["torch"])
+    views = report["results"]["made-up dermoscopy"]
+    assert tuple(views) == VIEWS
+    for parts in views.values():
+        assert set(parts) == {"all", "first half", "second half"}
+        assert parts["all"]["darkness"]["pairs"] == sum(
+            parts[f"{h} half"]["darkness"]["pairs"] for h in ("first", "second")
+        )
+        assert parts["all"]["true masks"]["auroc"]["value"] == 1
+        assert parts["all"]["plain mixup"]["composite"]["value"] == pytest.approx(0.5)
+        assert parts["all"]["plain mixup"]["auroc"]["value"] == 0.5
+        low, high = parts["all"]["darkness"]["auroc"]["interval"]
+        assert low < parts["all"]["darkness"]["auroc"]["value"] < high
+    printed = capsys.readouterr().out
+    assert printed.strip() == (tmp_path / "fidelity.md").read_text().strip()
+    assert f"{views['whole frames']['second half']['darkness']['auroc']['value']:.3f}" in printed
+    assert report["milliseconds"]["true masks"] is None
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_each_view_equals_the_metrics_on_maps_made_by_hand(name):
+    data = READERS["synthetic"](32, 28, 0)
+    crops = draw_crops(len(data.images), data.aspect, torch.Generator().manual_seed(3))
+    detector = Darkness()
+    maps, masks = detector(data.images), data.masks
+    if name != "whole frames":
+        masks = crop_masks(masks, crops)
+        maps = crop_maps(maps, crops) if "carried" in name else detector(crop_pictures(data.images, crops))
+    auroc, fidelity = SaliencyAUROC(), MixFidelity()
+    auroc.update(maps, masks)
+    fidelity.update(PaperRatio(noise=0.0)(maps[data.tail], maps[data.head]), masks[data.tail], masks[data.head])
+
+    view = View(name, crops, torch.device("cpu"), data)
+    of_pictures, of_pairs = measure(Row(detector, PaperRatio(noise=0.0)), view, batch=5, seed=0)
+
+    assert of_pictures[:, 0].nanmean().item() == pytest.approx(auroc.compute()["mean"].item(), abs=1e-4)
+    for i, region in enumerate(("retention", "leak", "background")):
+        assert of_pairs[:, i].nanmean().item() == pytest.approx(fidelity.compute()[region].item(), abs=1e-5)
+
+
+def test_pairs_stay_in_their_half_and_never_show_one_lesion_twice():
+    generator = torch.Generator().manual_seed(0)
+    lesions = tuple(str(i // 2) for i in range(60))
+    second = (torch.arange(60) // 2) % 2 == 0
+    every = torch.ones(60, dtype=torch.bool)
+    tail, head = draw_pairs(every, every, lesions, second, generator)
+    assert torch.equal(tail, torch.arange(60))
+    assert torch.equal(second[tail], second[head])
+    assert (tail // 2 != head // 2).all()
+    assert len(head.unique()) > 25  # drawn evenly
+
+    is_head = torch.arange(60) < 4  # lesions 0 and 1, one in each half
+    tail, head = draw_pairs(~is_head, is_head, lesions, second, generator)
+    assert is_head[head].all()
+    assert torch.equal(tail, torch.arange(4, 60))
+    alone = torch.arange(60) < 2
+    tail, head = draw_pairs(every, alone, lesions, second, generator)
+    assert torch.equal(tail, second.nonzero().squeeze(1)[2:])  # not lesion 0 itself, nor the half without a head
+
+
+def test_plain_mixup_ignores_the_maps():
+    assert ConstantRatio(0.5)(torch.rand(3, 1, 8, 8), torch.rand(3, 1, 8, 8)).tolist() == [[[[0.5]]]] * 3
