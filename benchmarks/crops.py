@@ -48,8 +48,7 @@ def draw_crops(
     height = torch.where(fits, height, square[1])
     x, y = (1 - width) * (2 * draws[..., 2] - 1), (1 - height) * (2 * draws[..., 3] - 1)
     x, y = torch.where(fits, x, 0), torch.where(fits, y, 0)
-    # The first try that fits; the last one, which holds the square, when none does.
-    fits[:, -1] = True
+    # The first try that fits; when none does, the first of all, which holds the square by now.
     first = fits.to(torch.uint8).argmax(1)
     crops = torch.stack([x, y, width, height], -1)[torch.arange(number), first]
     flips = torch.randint(2, (number, 2), generator=generator) * 2 - 1

@@ -16,8 +16,8 @@ __all__ = ["SpectralResidualSaliency", "spectral_residual_saliency"]
 
 GRID = 64  # the method works on pictures of this size; what is smaller than their pixels is noise to it
 SIGMA = 8.0  # of a Gaussian of 5 x 5 pixels, which is nearly a box
-# Whole numbers transformed in double have an error of about 1e-9: below this a coefficient has no phase.
-NO_PHASE = 1e-6
+# Whole numbers transformed in double have an error of about 1e-9: far below this a coefficient has no phase, and fades.
+NO_PHASE = 1e-4
 
 
 @torch.no_grad()
@@ -80,7 +80,6 @@ def _residual_magnitude(grey: Tensor) -> Tensor:
     log_amplitude = torch.log1p(amplitude)
     expected = F.avg_pool2d(F.pad(log_amplitude, (1, 1, 1, 1), mode="reflect"), 3, stride=1)
     gain = torch.exp(log_amplitude - expected) / amplitude.clamp(min=NO_PHASE)
-    gain = torch.where(amplitude > NO_PHASE, gain, 0)
     # The conjugate's forward transform has the magnitude of the inverse transform, but for a factor.
     return torch.hypot(*_transform(real * gain, -imaginary * gain))
 
