@@ -1,4 +1,4 @@
-"""Pictures as users hold them -> 8-bit pictures, which detectors defined on bytes need."""
+"""Pictures as users hold them -> [0, 1], and -> 8 bits for the detectors that are defined on bytes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from longtail_mix._checks import check_images, check_normalisation, values_are_r
 OVERSHOOT = 0.25
 
 
-def as_bytes(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> tuple[Tensor, Tensor]:
-    """Turn pictures into uint8 as round(255 x).
+def as_unit(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> tuple[Tensor, Tensor]:
+    """Turn pictures into float32 in [0, 1], values a little outside clamped.
 
     Args:
         images: [B, 3, H, W], uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
@@ -22,28 +22,36 @@ def as_bytes(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] 
         std: per-channel standard deviation, or None.
 
     Returns:
-        The pictures [B, 3, H, W] in uint8, and [B, 1, 1] bool: false for a picture with NaN or an infinity.
+        The pictures [B, 3, H, W], and [B, 1, 1] bool: false for a picture with NaN or an infinity.
 
     Raises:
         TypeError, ValueError: see :func:`longtail_mix.saliency.saliency_map`.
     """
     check_images(images)
     mean, std = check_normalisation(mean, std)
+    all_finite = torch.ones((len(images), 1, 1), dtype=torch.bool, device=images.device)
     if images.dtype == torch.uint8:
         if mean is not None:
             raise ValueError("mean, std: expected None for uint8 pictures, which are not normalised, got numbers")
-        return images, images.new_ones((len(images), 1, 1), dtype=torch.bool)
+        return images / 255, all_finite
     pictures = images.to(torch.float32)
     if mean is not None and std is not None:
         channels = [3, 1, 1]
         pictures = pictures * pictures.new_tensor(std).view(channels) + pictures.new_tensor(mean).view(channels)
     if values_are_readable(pictures):
         _check_range(pictures, given=mean is not None)
-        is_finite = pictures.new_ones((len(pictures), 1, 1), dtype=torch.bool)
-    else:
-        # x - x is NaN where x is NaN or infinite, so one sum tells without a host round trip.
-        is_finite = ((pictures - pictures).sum((1, 2, 3)) == 0).view(-1, 1, 1)
-    return (pictures * 255).round_().clamp_(0, 255).to(torch.uint8), is_finite
+        return pictures.clamp(0, 1), all_finite
+    # x - x is NaN where x is NaN or infinite, so one sum tells without a host round trip.
+    return pictures.clamp(0, 1), ((pictures - pictures).sum((1, 2, 3)) == 0).view(-1, 1, 1)
+
+
+def as_bytes(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> tuple[Tensor, Tensor]:
+    """Turn pictures into uint8 as round(255 x); arguments, second result and errors as :func:`as_unit`."""
+    if isinstance(images, Tensor) and images.dtype == torch.uint8 and mean is None and std is None:
+        check_images(images)
+        return images, torch.ones((len(images), 1, 1), dtype=torch.bool, device=images.device)
+    pictures, is_finite = as_unit(images, mean, std)
+    return (pictures * 255).round_().to(torch.uint8), is_finite
 
 
 def _check_range(pictures: Tensor, given: bool) -> None:

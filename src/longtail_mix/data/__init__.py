@@ -1,6 +1,7 @@
 """Data: ISIC 2018, made-up dermoscopy, splits by lesion, long-tailed profiles."""
 
 from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
+from longtail_mix.data.isic2017 import Isic2017, read_isic2017
 from longtail_mix.data.isic2018 import CLASSES, Isic2018, isic2018_masks, read_isic2018
 from longtail_mix.data.picture_cache import center_crop_square, load_masks, load_pictures, squash
 from longtail_mix.data.splits import (
@@ -16,6 +17,7 @@ __all__ = [
     "CLASSES",
     "LESION_TYPES",
     "ClassGroups",
+    "Isic2017",
     "Isic2018",
     "Split",
     "SyntheticDermoscopy",
@@ -28,6 +30,7 @@ __all__ = [
     "long_tail_subset",
     "many_medium_few",
     "many_medium_few_by_count",
+    "read_isic2017",
     "read_isic2018",
     "squash",
     "stratified_split",

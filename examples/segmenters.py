@@ -1,0 +1,62 @@
+"""Segmentation networks by name, and their checkpoints."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.segmentation import deeplabv3_resnet50, lraspp_mobilenet_v3_large
+
+NETWORKS = {
+    # 3.2 million weights, fit for a CPU.
+    "lraspp": lambda: lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2),
+    # The CARE paper's segmenter.
+    "deeplabv3": lambda: deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=2),
+}
+
+
+class Normalise(nn.Module):
+    """[0, 1] -> ImageNet's mean 0 and standard deviation 1."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
+
+
+def build_segmenter(name: str) -> nn.Sequential:
+    """Pictures [B, 3, H, W] in [0, 1] -> {"out": logits [B, 2, H, W]}, background first; fresh weights."""
+    return nn.Sequential(Normalise(), NETWORKS[name]())
+
+
+def save_segmenter(path: Path, name: str, model: nn.Module) -> None:
+    """Write the checkpoint under another name first, so that nobody finds half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    torch.save({"network": name, "weights": model.state_dict()}, unfinished)
+    os.replace(unfinished, path)
+
+
+def load_segmenter(path: Path) -> nn.Sequential:
+    """The network of a checkpoint, on the CPU. Only weights are unpickled.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: another kind of file.
+    """
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(checkpoint, dict) or checkpoint.keys() != {"network", "weights"}:
+        raise ValueError(f"{path}: expected a segmenter's checkpoint with 'network' and 'weights'")
+    if checkpoint["network"] not in NETWORKS:
+        raise ValueError(f"{path}: expected one of {sorted(NETWORKS)}, got {checkpoint['network']!r}")
+    model = build_segmenter(checkpoint["network"])
+    model.load_state_dict(checkpoint["weights"])
+    return model
