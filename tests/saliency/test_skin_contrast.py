@@ -99,7 +99,7 @@ def test_the_ellipse_equals_a_loop_over_cells():
     w = (lesion[0, 0] + 1e-6) / (lesion[0, 0] + 1e-6).sum()
     middle = sum(w[n] * xy[:, n] for n in range(49))
     spread = sum(w[n] * torch.outer(xy[:, n] - middle, xy[:, n] - middle) for n in range(49))
-    inverse = torch.linalg.inv(0.85 * spread + 0.016 * torch.eye(2, dtype=torch.float64))
+    inverse = torch.linalg.inv(0.85 * spread + 0.015 * torch.eye(2, dtype=torch.float64))
     by_hand = [(xy[:, n] - middle) @ inverse @ (xy[:, n] - middle) / 2 for n in range(49)]
     torch.testing.assert_close(_ellipse(xy, lesion)[0, 0], torch.stack(by_hand), rtol=1e-10, atol=1e-10)
 
@@ -127,12 +127,13 @@ def test_the_ring_follows_the_edge_and_what_is_invalid():
     assert torch.equal(ring[0, 0], by_hand)
 
 
-def test_dark_corners_are_what_is_dark_colourless_and_joined_to_the_border():
+def test_dark_corners_are_what_is_dark_colourless_and_joined_to_a_corner():
     lab = torch.zeros(1, 3, 56, 56)
     lab[:, 0] = 70.0
     lab[:, 0, :10, :10] = 10.0  # a dark corner
     lab[:, 0, 30:36, 30:36] = 10.0  # as dark, in the middle
-    lab[:, 0, 50:, 50:] = 30.0  # dark at the border, but brown
+    lab[:, 0, :8, 20:30] = 10.0  # as dark, cut by a side
+    lab[:, 0, 50:, 50:] = 25.0  # dark at a corner, but brown
     lab[:, 1:, 50:, 50:] = 20.0
     expected = torch.ones(56, 56)
     expected[:12, :12] = 0  # with the rim
@@ -168,6 +169,13 @@ def test_hairs_shading_and_dark_corners_change_little():
     assert saliency[~mask].mean() < 0.1
 
 
+def test_a_black_lesion_cut_by_a_side_is_no_dark_corner():
+    mask = disc(112, 112, 56, 40)
+    saliency = skin_contrast_saliency(painted(mask, pigment=(30, 28, 30)))[0, 0]
+    assert auroc(saliency, mask) > 0.99
+    assert saliency[mask].mean() > 0.9
+
+
 def test_made_up_dermoscopy():
     made = synthetic_dermoscopy([30, 20, 10], size=64, seed=0)
     saliency = skin_contrast_saliency(made.images)
@@ -198,7 +206,24 @@ def test_the_centre_prior_prefers_the_middle():
     picture = painted(spots)
     without, with_prior = (skin_contrast_saliency(picture, center_prior=p)[0, 0] for p in (0.0, 4.0))
     assert with_prior[56, 98] < without[56, 98]
-    assert with_prior[56, 56] > 0.9
+    assert with_prior[0, 0] < without[0, 0]
+    assert with_prior[56, 56] > 0.99
+
+
+def test_what_is_darker_than_skin_goes_before_what_is_brighter():
+    darker, brighter = disc(112, 56, 30, 12), disc(112, 56, 82, 12)
+    colours = torch.full((1, 3, 112, 112), 150, dtype=torch.uint8)
+    colours[..., darker] = 110  # both are 15 in L* from the skin
+    colours[..., brighter] = 192
+    saliency = skin_contrast_saliency(colours)[0, 0]
+    assert saliency[darker].mean() > saliency[brighter].mean() + 0.003
+
+
+def test_a_hair_on_bare_skin_is_not_seen():
+    picture = painted(disc(224, 130, 100, 40))
+    hairy = picture.clone()
+    hairy[..., 40:43, :] = 60
+    torch.testing.assert_close(skin_contrast_saliency(hairy), skin_contrast_saliency(picture), rtol=0, atol=0.1)
 
 
 def test_a_margin_widens_the_lesion_on_each_side():

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # A dark corner is darker than this in L*, has less colour than this (distance from grey in a*, b*), and hangs
-# together with the border. Pigment is as dark only where it is more colourful: with a limit of 20 on colour, crops
-# lost dark lesions that are cut by the border.
-CORNER_LIGHTNESS = 40.0
-CORNER_COLOUR = 12.0
+# together with a corner of the picture: what lies outside a round lens always does, in a crop as well, because the
+# lens is convex. A black lesion that is cut by a side does not, unless it covers a corner.
+CORNER_LIGHTNESS = 30.0
+CORNER_COLOUR = 15.0
 # Steps of 2 cells by which a corner grows inward: half of the grid's 56 cells.
 CORNER_STEPS = 14
 # Cells around a corner that are left out as well: the rim of the lens is a gradient.
@@ -62,8 +62,9 @@ def outside_corners(lab: Tensor) -> Tensor:
     """1 where the picture shows skin or lesion, 0 in dark corners and their rim: [B,3,H,W] -> [B,1,H,W]."""
     is_dark = (lab[:, :1] < CORNER_LIGHTNESS) & (lab[:, 1:].square().sum(1, keepdim=True) < CORNER_COLOUR**2)
     dark = is_dark.to(lab.dtype)
-    inner = torch.zeros_like(dark[..., 1:-1, 1:-1])
-    corner = F.pad(inner, (1, 1, 1, 1), value=1.0) * dark
+    at = torch.arange(dark.shape[-1], device=lab.device)
+    at_end = (at == 0) | (at == dark.shape[-1] - 1)
+    corner = dark * (at_end & at_end.unsqueeze(1))
     for _ in range(CORNER_STEPS):
         corner = widest(corner, 2) * dark
     return 1 - widest(corner, CORNER_RIM)
