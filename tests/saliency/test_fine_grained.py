@@ -203,6 +203,12 @@ def test_bad_pixels_raise_where_values_can_be_read_and_show_elsewhere(bad):
     assert torch.equal(maps[:1], saliency_map(pictures[:1]))
 
 
+def test_tensors_without_values_have_a_shape():
+    maps = saliency_map(torch.empty(2, 3, 8, 9, device="meta"))
+    assert maps.device.type == "meta"
+    assert maps.shape == (2, 1, 8, 9)
+
+
 def test_a_little_overshoot_is_clamped():
     pictures = torch.rand(1, 3, 16, 16) * 1.2 - 0.1
     assert torch.equal(saliency_map(pictures), saliency_map(pictures.clamp(0, 1)))
