@@ -27,11 +27,13 @@ PUBLIC = [
     "many_medium_few_by_count",
 ]
 FUNCTIONAL = [
+    "balanced_pairing",
     "balanced_partners",
     "head_tail_pairing",
     "head_tail_partners",
     "lesion_aware_ratio",
     "merged_saliency",
+    "paper_ratio",
     "patch_mixup",
     "released_ratio",
     "saliency_map",

@@ -19,6 +19,8 @@ def test_code_block(block, monkeypatch):
     monkeypatch.setattr(longtail_mix.data, "load_pictures", lambda paths, size: torch.zeros(len(paths), 3, size, size))
     images, labels = torch.rand(4, 3, 224, 224), torch.tensor([0, 0, 6, 1])
     names = {
+        "train_labels": torch.arange(7).repeat_interleave(torch.tensor([50, 30, 30, 20, 20, 9, 5])),
+        "device": "cpu",
         "mean": [0.5] * 3,
         "std": [1.0] * 3,
         "loader": [(images - 0.5, labels)],

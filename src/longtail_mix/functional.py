@@ -1,11 +1,13 @@
 """Every operator as a pure function, named as its module in snake case."""
 
 from longtail_mix.mixing import (
+    balanced_pairing,
     balanced_partners,
     head_tail_pairing,
     head_tail_partners,
     lesion_aware_ratio,
     merged_saliency,
+    paper_ratio,
     patch_mixup,
     released_ratio,
     spmix,
@@ -13,11 +15,13 @@ from longtail_mix.mixing import (
 from longtail_mix.saliency import saliency_map
 
 __all__ = [
+    "balanced_pairing",
     "balanced_partners",
     "head_tail_pairing",
     "head_tail_partners",
     "lesion_aware_ratio",
     "merged_saliency",
+    "paper_ratio",
     "patch_mixup",
     "released_ratio",
     "saliency_map",
