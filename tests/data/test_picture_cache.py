@@ -148,9 +148,9 @@ def test_an_edited_fit_is_noticed(files: list[Path], cache: Path) -> None:
 
     first = load(files, cache, fit=version("picture.resize((size, size))"))
     turned = load(files, cache, fit=version("picture.rotate(180).resize((size, size))"))
-    constant = load(files, cache, fit=version("picture.rotate(90).resize((size, size))"))
+    quarter = load(files, cache, fit=version("picture.rotate(90).resize((size, size))"))
     assert not torch.equal(first, turned)
-    assert not torch.equal(turned, constant)
+    assert not torch.equal(turned, quarter)
     assert torch.equal(load(files, cache, fit=version("picture.resize((size, size))")), first)
     assert len(list(cache.glob("*.pt"))) == 3
 

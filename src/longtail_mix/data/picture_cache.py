@@ -165,7 +165,7 @@ def _load(
     # Hashed at every load: names and times would not tell that a file has changed.
     hashes = [b""] * len(files)
     _read_all(files, _content_hash, hashes.__setitem__, workers, progress, "reading")
-    key = blake2b(repr((_FORMAT, fit.__module__, fit.__qualname__)).encode(), digest_size=16)
+    key = blake2b(repr((_FORMAT, *_identity(fit))).encode(), digest_size=16)
     key.update(b"".join(hashes))
     folder = _default_cache_dir() if cache_dir is None else Path(cache_dir)
     cache = folder / f"{len(files)}x{channels}x{size}x{size}-{key.hexdigest()}.pt"
