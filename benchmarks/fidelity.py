@@ -27,10 +27,15 @@ from benchmarks.bootstrap import bootstrap_means, bootstrap_quantiles, interval,
 from benchmarks.crops import crop_maps, crop_masks, crop_pictures, draw_crops
 from benchmarks.fidelity_data import READERS, Lesions, available
 from benchmarks.metadata import describe_run
-from longtail_mix import PaperRatio, ReleasedRatio, SaliencyMap
+from longtail_mix import (
+    BooleanMapSaliency,
+    PaperRatio,
+    ReleasedRatio,
+    SaliencyMap,
+    SkinContrastSaliency,
+    SpectralResidualSaliency,
+)
 from longtail_mix.metrics import best_threshold_iou, mix_fidelity, saliency_auroc
-from longtail_mix.saliency.boolean_map import BooleanMapSaliency
-from longtail_mix.saliency.spectral_residual import SpectralResidualSaliency
 
 SUMMARY = "detectors against lesion masks, and what their mixes keep"
 VIEWS = ("whole frames", "crops, map of the crop", "crops, map carried")
@@ -62,6 +67,9 @@ def rows() -> dict[str, Row]:
         "fine-grained": SaliencyMap(),
         "spectral residual": SpectralResidualSaliency(),
         "boolean map": BooleanMapSaliency(),
+        "skin contrast": SkinContrastSaliency(),
+        "skin contrast, centre prior": SkinContrastSaliency(center_prior=1.0),
+        "skin contrast, centre prior, margin": SkinContrastSaliency(center_prior=1.0, margin=1 / 28),
         "darkness": Darkness(),
         "centre prior": CentrePrior(),
         "true masks": None,

@@ -38,12 +38,18 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Task:
-    """What to learn: the class names and the two sides."""
+    """What to learn: the class names and the two sides, each with pictures of every class."""
 
     name: str
     classes: tuple[str, ...]
     train: Pictures
     test: Pictures
+
+    def __post_init__(self) -> None:
+        for side, name in ((self.train, "train"), (self.test, "test")):
+            counts = torch.bincount(side.labels, minlength=len(self.classes)).tolist()
+            if 0 in counts:
+                raise ValueError(f"{name}: expected pictures of every class of {self.classes}, got {counts}")
 
     def class_counts(self) -> list[int]:
         """Training pictures per class."""

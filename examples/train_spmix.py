@@ -61,8 +61,8 @@ def main() -> None:
     groups = many_medium_few(counts)
     print(f"{task.name}: {dict(zip(task.classes, counts, strict=True))}, {len(task.test.labels)} test pictures")
 
-    spmix = SPMix(counts, patch_size=options.patch_size)
-    half = SPMix(patch_size=options.patch_size, pairing=HeadTailPairing(counts, probability=0.5))
+    spmix = SPMix(counts, patch_size=options.patch_size).to(options.device)
+    half = SPMix(patch_size=options.patch_size, pairing=HeadTailPairing(counts, probability=0.5)).to(options.device)
     methods = {
         "ce": Method("cross entropy", balanced=False),
         "resample": Method("CE, resampled", balanced=True),

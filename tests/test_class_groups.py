@@ -34,6 +34,12 @@ def test_isic_2018_gives_the_groups_of_the_papers_table_1():
     assert round(100 * sum(correct) / 280, 2) == 73.57
 
 
+def test_fractions_are_rounded_and_ties_keep_the_order_of_the_classes():
+    assert tuple(map(len, many_medium_few(range(12, 0, -1)))) == (2, 5, 5)
+    assert many_medium_few([5, 5, 5]) == ((0,), (1,), (2,))
+    assert many_medium_few_by_count([50, 50, 50]) == ((), (0, 1, 2), ())
+
+
 def test_thresholds_are_strict_as_in_imagenet_lt():
     assert many_medium_few_by_count([101, 100, 20, 19]) == ((0,), (1, 2), (3,))
     assert many_medium_few_by_count([5, 3, 1], more_than=3, fewer_than=3) == ((0,), (1,), (2,))

@@ -12,6 +12,7 @@ PACKAGE = Path(longtail_mix.__file__).parent
 
 PUBLIC = [
     "BalancedPairing",
+    "BooleanMapSaliency",
     "ClassGroups",
     "HeadTailPairing",
     "LesionAwareRatio",
@@ -21,20 +22,29 @@ PUBLIC = [
     "ReleasedRatio",
     "SPMix",
     "SaliencyMap",
+    "SegmentationSaliency",
+    "SkinContrastSaliency",
+    "SpectralResidualSaliency",
     "__version__",
     "functional",
     "many_medium_few",
     "many_medium_few_by_count",
 ]
 FUNCTIONAL = [
+    "balanced_pairing",
     "balanced_partners",
+    "boolean_map_saliency",
     "head_tail_pairing",
     "head_tail_partners",
     "lesion_aware_ratio",
+    "lesion_probability",
     "merged_saliency",
+    "paper_ratio",
     "patch_mixup",
     "released_ratio",
     "saliency_map",
+    "skin_contrast_saliency",
+    "spectral_residual_saliency",
     "spmix",
 ]
 HEAVY = ["cv2", "kornia", "timm", "torchvision", "matplotlib", "triton", "PIL", "tqdm", "torchmetrics"]

@@ -47,5 +47,7 @@ def test_bad_input():
         pair_panel(tail, tail[:1], SPMix())
     with pytest.raises(ValueError, match="tail: expected at least one pair, got none"):
         pair_panel(tail[:0], tail[:0], SPMix())
+    with pytest.raises(ValueError, match="spmix: expected one without mean and std"):
+        pair_panel(tail, tail, SPMix(mean=[0.5] * 3, std=[0.5] * 3))
     with pytest.raises(ValueError, match="titles: expected one for each of 2 pairs, got 1"):
         pair_panel(tail, tail, SPMix(), titles=["one"])

@@ -13,10 +13,17 @@ from longtail_mix.mixing import (
     ReleasedRatio,
     SPMix,
 )
-from longtail_mix.saliency import SaliencyMap
+from longtail_mix.saliency import (
+    BooleanMapSaliency,
+    SaliencyMap,
+    SegmentationSaliency,
+    SkinContrastSaliency,
+    SpectralResidualSaliency,
+)
 
 __all__ = [
     "BalancedPairing",
+    "BooleanMapSaliency",
     "ClassGroups",
     "HeadTailPairing",
     "LesionAwareRatio",
@@ -26,6 +33,9 @@ __all__ = [
     "ReleasedRatio",
     "SPMix",
     "SaliencyMap",
+    "SegmentationSaliency",
+    "SkinContrastSaliency",
+    "SpectralResidualSaliency",
     "__version__",
     "functional",
     "many_medium_few",

@@ -6,8 +6,11 @@ cost no host synchronisation: on CPU tensors outside ``torch.compile``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from math import isfinite
+from numbers import Real
+from operator import index
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -36,7 +39,7 @@ def is_finite(tensor: Tensor) -> bool:
     if not tensor.numel():
         return True
     lowest, highest = torch.aminmax(tensor.detach())  # NaN, where there is one
-    return bool(torch.isfinite(highest - lowest))
+    return bool(torch.isfinite(lowest) & torch.isfinite(highest))
 
 
 def check_finite(tensor: Tensor, name: str) -> None:
@@ -88,58 +91,80 @@ def check_same_device(first: Tensor, second: Tensor, first_name: str, second_nam
 
 
 def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "labels") -> None:
-    """Integer labels [B], from 0 to ``num_classes - 1`` where a number of classes is given."""
+    """Integer labels [B], at least 0, and at most ``num_classes - 1`` where a number of classes is given."""
     check_tensor(labels, name)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise TypeError(f"{name}: expected integer labels, got {labels.dtype}")
     if labels.ndim != 1:
         raise ValueError(f"{name}: expected labels [B], got shape {list(labels.shape)}")
-    if num_classes is None or not values_are_readable(labels):
+    if not values_are_readable(labels):
         return
-    outside = labels[(labels < 0) | (labels >= num_classes)]
+    outside = labels[labels < 0 if num_classes is None else (labels < 0) | (labels >= num_classes)]
     if len(outside):
-        raise ValueError(f"{name}: expected labels from 0 to {num_classes - 1}, got {outside[:5].tolist()}")
+        expected = "of at least 0" if num_classes is None else f"from 0 to {num_classes - 1}"
+        raise ValueError(f"{name}: expected labels {expected}, got {outside[:5].tolist()}")
 
 
 def check_class_counts(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]:
     """The counts as a tuple of ints: not empty, none negative, not all zero."""
-    values = class_counts.tolist() if isinstance(class_counts, Tensor) else list(class_counts)
-    if not values:
+    if isinstance(class_counts, Mapping | Set):  # their order is not that of the labels
+        raise TypeError(f"class_counts: expected a sequence, one count a label, got {type(class_counts).__name__}")
+    counts = check_whole_numbers(class_counts, "class_counts")
+    if not counts:
         raise ValueError("class_counts: expected at least one class, got none")
-    counts = []
-    for value in values:
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise TypeError(f"class_counts: expected whole numbers, got {value!r}")
-        counts.append(int(value))
     if min(counts) < 0:
-        raise ValueError(f"class_counts: expected no negative count, got {counts}")
+        raise ValueError(f"class_counts: expected no negative count, got {list(counts)}")
     if max(counts) == 0:
-        raise ValueError(f"class_counts: expected at least one picture, got {counts}")
-    return tuple(counts)
+        raise ValueError(f"class_counts: expected at least one picture, got {list(counts)}")
+    return counts
+
+
+def check_whole_numbers(values: object, name: str) -> tuple[int, ...]:
+    """The numbers of a sequence, a set or a tensor as a tuple of ints."""
+    if isinstance(values, Tensor):
+        values = values.tolist()
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        raise TypeError(f"{name}: expected whole numbers, got {values!r}")
+    numbers = tuple(values)
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, SupportsIndex):
+            raise TypeError(f"{name}: expected whole numbers, got {number!r}")
+    return tuple(index(number) for number in numbers)
+
+
+def check_number(value: object, name: str) -> None:
+    """Raise ``TypeError`` unless `value` is a real number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+
+
+def check_whole(value: object, name: str, lowest: int | None) -> None:
+    """Raise unless `value` is a whole number, of at least `lowest` if there is one."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise TypeError(f"{name}: expected a whole number, got {value!r}")
+    if lowest is not None and index(value) < lowest:
+        raise ValueError(f"{name}: expected at least {lowest}, got {value}")
 
 
 def check_alpha(alpha: float) -> None:
     """Raise ``ValueError`` unless 0 < alpha <= 1."""
+    check_number(alpha, "alpha")
     if not 0.0 < alpha <= 1.0:
         raise ValueError(f"alpha: expected 0 < alpha <= 1, got {alpha}")
 
 
 def check_probability(probability: float) -> None:
     """Raise ``ValueError`` unless 0 <= probability <= 1."""
+    check_number(probability, "probability")
     if not 0.0 <= probability <= 1.0:
         raise ValueError(f"probability: expected a number from 0 to 1, got {probability}")
 
 
 def check_noise(noise: float) -> None:
     """Raise ``ValueError`` unless the amount of noise is finite and not negative."""
+    check_number(noise, "noise")
     if not 0.0 <= noise < float("inf"):
         raise ValueError(f"noise: expected a finite number of at least 0, got {noise}")
-
-
-def check_patch_size(patch_size: int) -> None:
-    """Raise ``ValueError`` unless the patch has at least one pixel a side."""
-    if patch_size != int(patch_size) or patch_size < 1:
-        raise ValueError(f"patch_size: expected a whole number of at least 1, got {patch_size}")
 
 
 def check_divisible(tensor: Tensor, patch_size: int, name: str) -> None:
@@ -169,6 +194,9 @@ def check_normalisation(
         raise ValueError(f"mean, std: expected both or neither, got mean={mean}, std={std}")
     if mean is None or std is None:
         return None, None
+    for numbers, name in ((mean, "mean"), (std, "std")):
+        if not isinstance(numbers, Iterable):
+            raise TypeError(f"{name}: expected three numbers, got {numbers!r}")
     mean, std = tuple(float(m) for m in mean), tuple(float(s) for s in std)
     if len(mean) != 3 or not all(map(isfinite, mean)):
         raise ValueError(f"mean: expected three finite numbers, got {mean}")

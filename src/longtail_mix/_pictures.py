@@ -36,8 +36,9 @@ def as_unit(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] |
         return images / 255, all_finite
     pictures = images.to(torch.float32)
     if mean is not None and std is not None:
-        channels = [3, 1, 1]
-        pictures = pictures * pictures.new_tensor(std).view(channels) + pictures.new_tensor(mean).view(channels)
+        # With plain numbers, a channel at a time: tensors made of them would have to be copied to the device first.
+        undone = [channel * s + m for channel, m, s in zip(pictures.unbind(1), mean, std, strict=True)]
+        pictures = torch.stack(undone, 1)
     if values_are_readable(pictures):
         _check_range(pictures, given=mean is not None)
         return pictures.clamp(0, 1), all_finite

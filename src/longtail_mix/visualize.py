@@ -31,9 +31,9 @@ def pair_panel(
     Maps and ratios share one scale, 0 (black) to 1 (white). The mix is made with the ratio that is shown.
 
     Args:
-        tail: pictures that keep their label [B, 3, H, W], uint8 or floating point in [0, 1].
+        tail: pictures that keep their label [B, 3, H, W], uint8 or floating point in [0, 1]; shown as they are.
         head: their partners, same shape, dtype and device.
-        spmix: the mixing to show.
+        spmix: the mixing to show; without `mean` and `std`, as the pictures are not normalised.
         generator: where the noise of the ratio comes from.
         titles: a line for the left of each row.
 
@@ -41,7 +41,8 @@ def pair_panel(
         A matplotlib figure; ``figure.savefig(path)`` writes it. It is not registered with pyplot.
 
     Raises:
-        TypeError, ValueError: as :class:`~longtail_mix.SPMix`; another number of titles than pairs; no pair.
+        TypeError, ValueError: as :class:`~longtail_mix.SPMix`; another number of titles than pairs; no pair;
+            an SPMix for normalised pictures.
 
     Example:
         >>> panel = pair_panel(torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32), SPMix(patch_size=8))
@@ -56,6 +57,8 @@ def pair_panel(
         raise ValueError("tail: expected at least one pair, got none")
     if titles is not None and len(titles) != len(tail):
         raise ValueError(f"titles: expected one for each of {len(tail)} pairs, got {len(titles)}")
+    if getattr(spmix.saliency, "mean", None) is not None:
+        raise ValueError("spmix: expected one without mean and std, for pictures that are not normalised")
     tail_map, head_map = spmix.saliency(tail), spmix.saliency(head)
     ratio = spmix.recipe(tail_map, head_map, generator)
     steps = (tail, head, tail_map, head_map, torch.maximum(tail_map, head_map), ratio, spmix.mix(tail, head, ratio))

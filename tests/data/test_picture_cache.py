@@ -140,6 +140,21 @@ def test_a_changed_file_is_noticed(files: list[Path], cache: Path) -> None:
     assert load(files, cache)[2, :, 5, 5].tolist() == [1, 2, 3]
 
 
+def test_an_edited_fit_is_noticed(files: list[Path], cache: Path) -> None:
+    def version(body: str):
+        names: dict[str, object] = {"__name__": "notebook"}
+        exec(f"def fit(picture, size):\n    return {body}", names)
+        return names["fit"]
+
+    first = load(files, cache, fit=version("picture.resize((size, size))"))
+    turned = load(files, cache, fit=version("picture.rotate(180).resize((size, size))"))
+    quarter = load(files, cache, fit=version("picture.rotate(90).resize((size, size))"))
+    assert not torch.equal(first, turned)
+    assert not torch.equal(turned, quarter)
+    assert torch.equal(load(files, cache, fit=version("picture.resize((size, size))")), first)
+    assert len(list(cache.glob("*.pt"))) == 3
+
+
 def damage_middle(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1

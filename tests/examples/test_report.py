@@ -11,8 +11,8 @@ from training import Run, Settings
 from longtail_mix import ClassGroups
 
 GROUPS = ClassGroups(many=(1,), medium=(), few=(0, 2))
-LABELS = torch.arange(3).repeat(20)
-LESIONS = tuple(str(i // 6 * 3 + i % 3) for i in range(60))  # two pictures of each
+LABELS = torch.tensor([0, 1, 2, 1, 1, 2]).repeat(10)  # 10, 30 and 20: no two averages agree by chance
+LESIONS = tuple(str(i // 12 * 6 + i % 6) for i in range(60))  # two pictures of each
 
 
 def logits(seed: int, strength: float) -> torch.Tensor:
@@ -51,6 +51,18 @@ def test_bootstrap_is_centred_and_as_wide_as_lesions_say():
     assert paired / single == pytest.approx(2**0.5, rel=0.1)
 
 
+def test_classes_keep_their_size_and_seeds_are_drawn_as_well():
+    # Right on all of classes 0 and 1, wrong on class 2: without strata the accuracy would vary with the draw.
+    always = torch.eye(3)[torch.where(LABELS == 2, 0, LABELS)]
+    assert bootstrap(always[None], LABELS, LESIONS, GROUPS, replicates=200)["accuracy"].std() < 1e-9
+    # Two seeds that disagree on everything: half of the draws take one of them twice.
+    never = torch.eye(3)[(LABELS + 1) % 3]
+    right = torch.eye(3)[LABELS]
+    draws = bootstrap(torch.stack([right, never]), LABELS, LESIONS, GROUPS, replicates=4000)["accuracy"]
+    shares = [(draws == value).double().mean().item() for value in (0.0, 0.5, 1.0)]
+    assert shares == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
+
+
 def test_a_method_against_itself_differs_by_nothing(tmp_path):
     pictures = Pictures(torch.zeros(60, 3, 8, 8, dtype=torch.uint8), LABELS, LESIONS)
     task = Task("test", ("a", "b", "c"), pictures, pictures)
@@ -60,6 +72,18 @@ def test_a_method_against_itself_differs_by_nothing(tmp_path):
     assert same["difference"] == 0
     assert same["difference_interval"] == (0, 0)
     assert better["difference_interval"][0] > 0
+    # The same lesions are drawn for both methods, so what they share cancels out.
+    near = summary["near"]["accuracy"]
+    assert near["difference_interval"][1] - near["difference_interval"][0] < near["interval"][1] - near["interval"][0]
+    first, measured = summary["first"], [measure(logits(seed, 3.0), LABELS, GROUPS) for seed in (0, 1)]
+    assert better["difference"] == pytest.approx(better["mean"] - first["accuracy"]["mean"])
+    assert better["by_seed"] == pytest.approx([100 * m["accuracy"].item() for m in measured])
+    for c, name in enumerate(task.classes):
+        recall = summary["better"]["recall"][name]
+        assert recall["mean"] == pytest.approx(100 * sum(m["recall"][c].item() for m in measured) / 2, rel=1e-5)
+        assert recall["interval"][0] <= recall["mean"] <= recall["interval"][1]
+    wide, narrow = (summary["better"]["recall"][name]["interval"] for name in "ab")
+    assert wide != narrow
     low, high = better["interval"]
     assert low < better["mean"] < high
     expected = sum(100 * measure(logits(seed, 3.0), LABELS, GROUPS)["accuracy"].item() for seed in (0, 1)) / 2
@@ -68,11 +92,11 @@ def test_a_method_against_itself_differs_by_nothing(tmp_path):
     write_report(tmp_path, task, Settings("m", 8, 2, 4, 0.1, 0.0), runs, summary)
     written = json.loads((tmp_path / "metrics.json").read_text())
     assert written["metrics"]["better"]["accuracy"]["mean"] == pytest.approx(expected)
-    assert written["training_pictures"] == [20, 20, 20]
+    assert written["training_pictures"] == [10, 30, 20]
     assert (tmp_path / "training_curve.png").stat().st_size > 1000
 
 
-METHODS = {"first": 0.5, "same": 0.5, "better": 3.0}
+METHODS = {"first": 0.5, "same": 0.5, "near": 0.6, "better": 3.0}
 
 
 def test_interval_is_the_middle_95_percent():

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
-from pictures import isic2018_task, synthetic_task
+from pictures import Pictures, Task, isic2018_task, synthetic_task
 from training import Method, Settings, draw_rows, train
 
 from longtail_mix.data import stratified_split
@@ -66,6 +67,12 @@ def test_training_learns_something():
     run = train(task, Method("plain", balanced=False), SETTINGS, seed=0)
     assert sum(run.losses[-5:]) < 0.9 * sum(run.losses[:5])
     assert run.logits.shape == (420, 7)
+
+
+def test_a_side_without_a_class_is_refused_before_training():
+    some = Pictures(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), ("a", "b"))
+    with pytest.raises(ValueError, match=r"test: expected pictures of every class of \('x', 'y'\), got \[1, 0\]"):
+        Task("t", ("x", "y"), some, Pictures(some.images[:1], some.labels[:1], ("a",)))
 
 
 def test_real_pictures(isic2018_root, tmp_path):

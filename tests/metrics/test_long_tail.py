@@ -53,6 +53,13 @@ def test_groups_that_agree_in_the_first_batch_stay_apart():
     assert metrics.compute()["few"] == 1.0
 
 
+def test_counts_add_up_over_processes_and_are_not_stored():
+    accuracy = GroupAccuracy((1,))
+    assert set(accuracy._reductions) == {"correct", "total"}
+    assert all(reduce(torch.tensor([2, 3])) == 5 for reduce in accuracy._reductions.values())
+    assert not accuracy.state_dict()
+
+
 def test_empty_groups_have_no_column_and_reset_forgets():
     metrics = long_tail_metrics(2, ClassGroups((0,), (), (1,)))
     metrics.update(torch.tensor([0, 0]), torch.tensor([0, 1]))

@@ -1,6 +1,6 @@
 """Both pairings: tail with head, and class-balanced."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longtail_mix import BalancedPairing, HeadTailPairing
-from longtail_mix.functional import balanced_partners, head_tail_pairing, head_tail_partners
+from longtail_mix.functional import balanced_pairing, balanced_partners, head_tail_pairing, head_tail_partners
 
 ISIC2018_COUNTS = (1113, 6705, 514, 327, 1099, 115, 142)
 
@@ -91,6 +91,9 @@ def test_tail_pictures_are_mixed_with_the_given_probability():
     assert len(mixed[0.0]) == 0
     assert within_three_sigma(len(mixed[0.3]), 4000, 0.3)
     assert len(mixed[1.0]) == 4000
+    for probability, indices in mixed.items():
+        partners = HeadTailPairing([10, 5, 1], probability=probability).partners(labels, seeded(0))[1]
+        assert torch.equal(partners.nonzero().squeeze(1), indices)
 
 
 def test_balanced_partners_draw_each_class_evenly_and_then_each_of_its_pictures():
@@ -114,6 +117,11 @@ def test_balanced_partners_draw_each_class_evenly_and_then_each_of_its_pictures(
 def test_balanced_pairing_of_few_pictures():
     pairing = BalancedPairing()
     assert [i.tolist() for i in pairing(torch.tensor([4, 4]))] == [[0, 1], [1, 0]]
+    labels = torch.tensor([0, 1, 1, 2, 0])
+    index, partner = balanced_pairing(labels, seeded(1))
+    assert torch.equal(index, torch.arange(5))
+    assert torch.equal(partner, balanced_partners(labels, seeded(1))[0])
+    assert torch.equal(pairing(labels, seeded(1))[1], partner)
     for labels in (torch.zeros(0, dtype=torch.int64), torch.tensor([3])):
         index, partner = pairing(labels)
         assert index.shape == partner.shape == (0,)
@@ -163,6 +171,14 @@ def test_bad_labels_and_masks(labels, is_tail, is_head, error, message):
         (([3, -1],), ValueError, r"class_counts: expected no negative count, got \[3, -1\]"),
         (([0, 0],), ValueError, r"class_counts: expected at least one picture, got \[0, 0\]"),
         (([3.5, 1],), TypeError, "class_counts: expected whole numbers, got 3.5"),
+        ((7,), TypeError, "class_counts: expected whole numbers, got 7"),
+        (("71",), TypeError, "class_counts: expected whole numbers, got '71'"),
+        ((Counter({0: 6705, 1: 115}),), TypeError, "expected a sequence, one count a label, got Counter"),
+        ((OrderedDict({0: 6705, 1: 115}),), TypeError, "one count a label, got OrderedDict"),
+        (({6705, 115},), TypeError, "expected a sequence, one count a label, got set"),
+        (([3, 1], [1.5]), TypeError, "tail_classes: expected whole numbers, got 1.5"),
+        (([3, 1], "1"), TypeError, "tail_classes: expected whole numbers, got '1'"),
+        (([3, 1], 1), TypeError, "tail_classes: expected whole numbers, got 1"),
         (([3, True],), TypeError, "class_counts: expected whole numbers, got True"),
         (([3, 1], [2]), ValueError, r"tail_classes: expected classes from 0 to 1, got \(2,\)"),
         (([3, 1], []), ValueError, "tail_classes: expected at least one class, got none"),
@@ -184,6 +200,24 @@ def test_bad_probability(probability):
         head_tail_pairing(LABELS, MASK, ~MASK, probability=probability)
 
 
-def test_bad_generator():
-    with pytest.raises(TypeError, match="generator: expected a torch.Generator or None, got str"):
-        HeadTailPairing([3, 1])(LABELS, "seed")
+def test_classes_may_come_as_a_tensor():
+    pairing = HeadTailPairing([5, 3, 1], tail_classes=torch.tensor([1, 1]))
+    assert pairing.tail_classes == (1,)
+    assert pairing.head_classes == (0, 2)
+
+
+def test_labels_may_be_elsewhere_than_the_module():
+    partner, mixed = HeadTailPairing([3, 1]).partners(LABELS.to("meta"))
+    assert partner.device.type == mixed.device.type == "meta"
+
+
+def test_bad_generators_and_labels():
+    for pairing in (HeadTailPairing([3, 1]), BalancedPairing()):
+        with pytest.raises(TypeError, match="generator: expected a torch.Generator or None, got str"):
+            pairing(LABELS, "seed")
+        with pytest.raises(TypeError, match="labels: expected integer labels"):
+            pairing(LABELS.float())
+    with pytest.raises(ValueError, match=r"labels: expected labels of at least 0, got \[-1\]"):
+        balanced_partners(LABELS - 1)
+    with pytest.raises(TypeError, match="probability: expected a number, got 'often'"):
+        HeadTailPairing([3, 1], probability="often")

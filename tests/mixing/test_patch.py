@@ -185,9 +185,17 @@ def test_bad_prefix():
     tokens = torch.zeros(1, 5, 2)
     with pytest.raises(ValueError, match="num_prefix_tokens: expected at least 0, got -1"):
         PatchMixup(-1)
+    with pytest.raises(TypeError, match="num_prefix_tokens: expected a whole number, got 1.5"):
+        PatchMixup(1.5)
     with pytest.raises(ValueError, match="of which -1 are prefix tokens"):
         patch_mixup(tokens, tokens, torch.zeros(1, 1, 2, 3), -1)
     assert repr(PatchMixup(1)) == "PatchMixup(num_prefix_tokens=1)"
+
+
+def test_the_whole_range_of_half_precision_is_finite():
+    tail = torch.full((1, 1, 1, 1), 60000.0, dtype=torch.float16)
+    features = torch.cat([tail, -tail], 1)
+    assert torch.equal(patch_mixup(features, features, torch.ones(1, 1, 1, 1)), features)
 
 
 def test_an_overflow_of_the_difference_is_not_blamed_on_the_input():

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from longtail_mix import LesionAwareRatio, PaperRatio, ReleasedRatio
-from longtail_mix.functional import lesion_aware_ratio, merged_saliency, released_ratio
+from longtail_mix.functional import lesion_aware_ratio, merged_saliency, paper_ratio, released_ratio
 
 
-def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
-    return torch.Generator(device).manual_seed(seed)
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def noise_of(shape: tuple[int, ...], noise: float, generator: torch.Generator) -> torch.Tensor:
@@ -82,6 +82,7 @@ def test_paper_recipe_merges_first():
     tail, head = torch.rand(2, 3, 1, 32, 32)
     expected = lesion_aware_ratio(merged_saliency(tail, head), 8, 0.7, 0.1, seeded(1))
     assert torch.equal(PaperRatio(8, 0.7, 0.1)(tail, head, seeded(1)), expected)
+    assert torch.equal(paper_ratio(tail, head, 8, 0.7, 0.1, seeded(1)), expected)
 
 
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 6))
@@ -115,13 +116,34 @@ def test_invariants(sizes, batch, alpha, noise, seed, dtype, flat):
     assert torch.equal(head, head_before)
 
 
-def test_maps_without_contrast_keep_the_picture_whose_label_is_kept():
-    flat = torch.full((2, 1, 8, 8), 0.25)
+@pytest.mark.parametrize("noise", [0.0, 0.0685, 0.5])
+def test_maps_without_contrast_keep_the_picture_whose_label_is_kept(noise):
+    flat, other = torch.full((2, 1, 8, 8), 0.25), torch.rand(2, 1, 8, 8)
     expected = torch.full((2, 1, 2, 2), 0.8)
-    assert torch.equal(lesion_aware_ratio(flat, 4, 0.8, noise=0.0), expected)
-    assert torch.equal(released_ratio(flat, flat, 4, 0.8, noise=0.0), expected)
-    one_pixel = torch.full((1, 1, 1, 1), 0.25)
-    assert lesion_aware_ratio(one_pixel, 1, 0.8).item() == pytest.approx(0.8)
+    assert torch.equal(lesion_aware_ratio(flat, 4, 0.8, noise), expected)
+    for tail, head in ((flat, flat), (flat, other), (other, flat)):
+        assert torch.equal(released_ratio(tail, head, 4, 0.8, noise), expected)
+    mixed = torch.cat([flat[:1], other[:1]])
+    assert torch.equal(lesion_aware_ratio(mixed, 4, 0.8, noise)[:1], expected[:1])
+    assert not torch.equal(lesion_aware_ratio(mixed, 4, 0.8, noise)[1:], expected[:1])
+    for shape in ((1, 1, 1, 1), (1, 1, 8, 8)):  # one patch: nothing to compare it with
+        one_patch = torch.rand(shape)
+        assert torch.equal(released_ratio(one_patch, one_patch, shape[-1], 0.8, noise), torch.full((1, 1, 1, 1), 0.8))
+
+
+def test_not_a_number_stays_visible_where_values_are_not_checked(device):
+    maps = torch.rand(2, 1, 8, 8, device=device)
+    maps[1, 0, 3, 3] = math.nan
+    for recipe in (PaperRatio(4), ReleasedRatio(4)):
+        ratio = torch.compile(recipe, fullgraph=True, backend="aot_eager")(maps, maps.flip(0).flip(0))
+        assert ratio[1].isnan().any()
+        assert ratio[0].isfinite().all()
+
+
+def test_half_precision_maps_are_worked_on_in_float32():
+    maps = torch.rand(1, 1, 16, 16).half()
+    expected = lesion_aware_ratio(maps.float(), 4, 0.8, 0.0685, seeded(0)).half()
+    assert torch.equal(lesion_aware_ratio(maps, 4, 0.8, 0.0685, seeded(0)), expected)
 
 
 def test_each_picture_is_stretched_on_its_own():
@@ -180,18 +202,22 @@ MAP = torch.zeros(2, 1, 8, 8)
         ({"alpha": math.nan}, "alpha: expected 0 < alpha <= 1, got nan"),
         ({"noise": -0.1}, "noise: expected a finite number of at least 0, got -0.1"),
         ({"noise": math.inf}, "noise: expected a finite number of at least 0, got inf"),
-        ({"patch_size": 0}, "patch_size: expected a whole number of at least 1, got 0"),
-        ({"patch_size": 2.5}, "patch_size: expected a whole number of at least 1, got 2.5"),
+        ({"patch_size": 0}, "patch_size: expected at least 1, got 0"),
+        ({"patch_size": 16.0}, "patch_size: expected a whole number, got 16.0"),
+        ({"patch_size": True}, "patch_size: expected a whole number, got True"),
+        ({"patch_size": [6705, 115]}, r"patch_size: expected a whole number, got \[6705, 115\]"),
+        ({"alpha": "0.8"}, "alpha: expected a number, got '0.8'"),
+        ({"noise": None}, "noise: expected a number, got None"),
     ],
 )
 def test_bad_options_raise_in_function_and_module(options, message):
+    error = TypeError if "number, got" in message else ValueError
     for module in (LesionAwareRatio, PaperRatio, ReleasedRatio):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(error, match=message):
             module(**options)
-    with pytest.raises(ValueError, match=message):
-        lesion_aware_ratio(MAP, **options)
-    with pytest.raises(ValueError, match=message):
-        released_ratio(MAP, MAP, **options)
+    for function, maps in ((lesion_aware_ratio, [MAP]), (paper_ratio, [MAP, MAP]), (released_ratio, [MAP, MAP])):
+        with pytest.raises(error, match=message):
+            function(*maps, **options)
 
 
 @pytest.mark.parametrize(
@@ -215,10 +241,15 @@ def test_bad_generators_and_pairs():
         lesion_aware_ratio(MAP, 4, generator=3)
     with pytest.raises(ValueError, match="generator: expected a generator on meta, got one on cpu"):
         lesion_aware_ratio(MAP.to("meta"), 4, generator=seeded(0))
+    with pytest.raises(TypeError, match="generator: expected a torch.Generator or None, got int"):
+        released_ratio(MAP, MAP, 4, generator=3)
     with pytest.raises(ValueError, match="head: expected shape"):
         released_ratio(MAP, MAP[:1], 4)
+    with pytest.raises(ValueError, match="head: expected finite values"):
+        released_ratio(MAP, MAP / 0, 4)
 
 
 def test_modules_show_their_options():
     assert repr(LesionAwareRatio(8)) == "LesionAwareRatio(patch_size=8, alpha=0.8, noise=0.0685)"
+    assert repr(PaperRatio(8)) == "PaperRatio(patch_size=8, alpha=0.8, noise=0.0685)"
     assert repr(ReleasedRatio(8)) == "ReleasedRatio(patch_size=8, alpha=0.8, noise=0.0685)"

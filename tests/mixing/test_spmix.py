@@ -30,6 +30,13 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
     return images, torch.tensor([0, 2, 1, 0, 2, 0])
 
 
+class OwnMap(nn.Module):
+    """A recipe that is not the same for both: the tail's map is the ratio."""
+
+    def forward(self, tail: torch.Tensor, _head: torch.Tensor, _generator: torch.Generator | None) -> torch.Tensor:
+        return tail
+
+
 class Constant(nn.Module):
     """A saliency of one's own."""
 
@@ -56,6 +63,13 @@ def test_released_pair_is_the_chain_of_its_steps(batch):
     assert isinstance(mixer.recipe, ReleasedRatio)
     assert isinstance(mixer.pairing, BalancedPairing)
     assert torch.equal(mixer.pair(tail, head, seeded(1)), patch_mixup(tail, head, ratio))
+
+
+def test_released_passes_its_options_on():
+    mixer = SPMix.released(8, 0.7, 0.2, mean=IMAGENET[0], std=IMAGENET[1])
+    assert repr(mixer.recipe) == "ReleasedRatio(patch_size=8, alpha=0.7, noise=0.2)"
+    assert repr(mixer.saliency) == repr(SaliencyMap(*IMAGENET))
+    assert isinstance(SPMix.released(saliency=Constant()).saliency, Constant)
 
 
 def test_a_batch_equals_its_pairs_one_by_one(batch):
@@ -162,14 +176,45 @@ def test_gradients_flow_through_the_pictures_of_a_batch(batch, device):
 
 
 @pytest.mark.parametrize("released", [False, True])
-def test_a_batch_compiles_as_one_graph(batch, released, device):
+def test_batches_of_any_size_compile_as_one_graph(batch, released, device):
     images, labels = (t.to(device) for t in batch)
     mixer = (SPMix.released() if released else SPMix(COUNTS)).to(device)
     compiled = torch.compile(mixer, fullgraph=True, backend="aot_eager")
-    torch.manual_seed(0)
-    got = compiled(images, labels)[0]
-    torch.manual_seed(0)
-    torch.testing.assert_close(got, mixer(images, labels)[0])
+    for size in (6, 5, 3, 1, 0):  # the last batch of an epoch is a short one
+        torch.manual_seed(0)
+        got = compiled(images[:size], labels[:size])[0]
+        torch.manual_seed(0)
+        torch.testing.assert_close(got, mixer(images[:size], labels[:size])[0])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_nothing_waits_for_the_gpu(batch):
+    images, labels = (t.cuda() for t in batch)
+    for mixer in (SPMix(COUNTS, mean=IMAGENET[0], std=IMAGENET[1]).cuda(), SPMix.released().cuda()):
+        mixer(images, labels)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            mixer(images, labels)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+def test_the_recipe_gets_the_tails_map_first(batch):
+    images, labels = batch
+    pairing = HeadTailPairing(COUNTS, tail_classes=[2], head_classes=[1])
+    mixer = SPMix(saliency=Constant(), pairing=pairing, recipe=OwnMap())
+    maps = torch.ones(6, 1, 32, 48)
+    maps[2] = 0.0  # the only head
+    assert torch.equal(mixer(images, labels, maps)[0], images)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.4])
+def test_only_the_chosen_are_mixed(probability):
+    labels = torch.tensor([0] + [2] * 200)
+    images = torch.rand(201, 3, 4, 4, generator=seeded(0))
+    mixer = SPMix(patch_size=4, pairing=HeadTailPairing(COUNTS, probability=probability))
+    mixed = (mixer(images, labels, generator=seeded(0))[0] != images).flatten(1).any(1)
+    assert abs(int(mixed.sum()) - 200 * probability) <= 3 * (200 * probability * (1 - probability)) ** 0.5
 
 
 def test_channels_last_and_autocast_change_nothing(batch, device):
@@ -195,6 +240,10 @@ def test_bad_options():
         SPMix(COUNTS, saliency=Constant(), mean=[0.5] * 3, std=[0.5] * 3)
     with pytest.raises(ValueError, match="class_counts: expected None beside a pairing of your own"):
         SPMix(COUNTS, pairing=BalancedPairing())
+    with pytest.raises(ValueError, match="patch_size, alpha, noise: expected the defaults beside a recipe"):
+        SPMix(COUNTS, patch_size=8, recipe=PaperRatio(8))
+    with pytest.raises(TypeError, match="patch_size: expected a whole number"):
+        SPMix.released(COUNTS)
     with pytest.raises(ValueError, match="alpha: expected 0 < alpha <= 1, got 2"):
         SPMix(COUNTS, alpha=2)
     with pytest.raises(ValueError, match="class_counts: expected no negative count"):
@@ -219,6 +268,7 @@ Y = torch.tensor([0, 2])
         (X / 0, Y, None, ValueError, "images: expected finite values"),
         (X, Y, X, ValueError, r"maps: expected maps \[B, 1, H, W\]"),
         (X, Y, X[:, :1, :16], ValueError, r"maps: expected one map for each picture of \[2, 3, 32, 32\]"),
+        (X, Y, X[:1, :1], ValueError, r"maps: expected one map for each picture"),
         (X, Y, X[:, :1].to("meta"), ValueError, "maps: expected device cpu like images, got meta"),
     ],
 )
@@ -233,3 +283,7 @@ def test_bad_calls():
     for call in (SPMix().pair, SPMix().ratio, spmix):
         with pytest.raises(ValueError, match="head: expected shape"):
             call(X, X[:1])
+        with pytest.raises(TypeError, match="tail: expected a torch.Tensor, got list"):
+            call([X], X)
+        with pytest.raises(TypeError, match="head: expected a torch.Tensor, got NoneType"):
+            call(X, None)

@@ -60,6 +60,13 @@ def saliency_by_hand(picture: np.ndarray) -> np.ndarray:
     return ((to_bytes(on) + to_bytes(off)) % 256).astype(np.float32) * np.float32(1 / 255)
 
 
+def test_float32_gives_what_double_gives_for_every_sum_that_occurs():
+    sums = torch.arange(6 * 255 + 1)
+    for largest in range(1, 6 * 255 + 1):
+        quotient = sums[: largest + 1].to(torch.float32) / largest
+        assert torch.equal(quotient.mul(255).to(torch.uint8), quotient.double().mul(255).to(torch.uint8))
+
+
 def by_opencv(cv2, picture: np.ndarray) -> np.ndarray:
     """[3,H,W] uint8 RGB -> [H,W] float32."""
     ok, saliency = cv2.saliency.StaticSaliencyFineGrained_create().computeSaliency(
@@ -178,6 +185,8 @@ def test_compiles_as_one_graph(size, device):
     assert torch.equal(compiled(pictures), saliency_map(pictures))
 
 
+# torch 2.6 warns about a part of itself that its cache leaves out.
+@pytest.mark.filterwarnings("ignore:Skipping serialization of skipfiles_inline_module_allowlist")
 def test_inductor_keeps_every_pixel(device):
     pictures = torch.rand(3, 3, 64, 80, device=device)
     compiled = torch.compile(SaliencyMap(), fullgraph=True)
@@ -193,6 +202,12 @@ def test_bad_pixels_raise_where_values_can_be_read_and_show_elsewhere(bad):
     maps = torch.compile(saliency_map, fullgraph=True, backend="aot_eager")(pictures)
     assert maps[1].isnan().all()
     assert torch.equal(maps[:1], saliency_map(pictures[:1]))
+
+
+def test_tensors_without_values_have_a_shape():
+    maps = saliency_map(torch.empty(2, 3, 8, 9, device="meta"))
+    assert maps.device.type == "meta"
+    assert maps.shape == (2, 1, 8, 9)
 
 
 def test_a_little_overshoot_is_clamped():
@@ -213,6 +228,10 @@ BYTES = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
         (BYTES[..., :0], None, None, ValueError, r"at least one pixel, got shape \[1, 3, 8, 0\]"),
         (BYTES, *IMAGENET, ValueError, r"expected None for uint8 pictures"),
         (BYTES.float() + 3, None, None, ValueError, r"values in \[0, 1\] \(normalised .* got 3 to 3"),
+        (BYTES.float() + 1.3, None, None, ValueError, r"got 1.3 to 1.3"),
+        (BYTES.float() - 0.3, None, None, ValueError, r"got -0.3 to -0.3"),
+        (BYTES.float(), 0.5, 0.5, TypeError, r"mean: expected three numbers, got 0.5"),
+        (BYTES.float(), [0.5] * 3, 0.5, TypeError, r"std: expected three numbers, got 0.5"),
         (BYTES.float() + 90, *IMAGENET, ValueError, r"values in \[0, 1\] after undoing mean and std"),
         (BYTES.float(), IMAGENET[0], None, ValueError, r"expected both or neither"),
         (BYTES.float(), [0.5], [0.5], ValueError, r"mean: expected three finite numbers, got \(0.5,\)"),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +19,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
+
+from longtail_mix._checks import check_whole
 
 __all__ = ["center_crop_square", "load_masks", "load_pictures", "squash"]
 
@@ -61,7 +64,7 @@ def load_pictures(
 ) -> Tensor:
     """The pictures as one tensor, from the cache when the same files were loaded so before.
 
-    The cache knows the files by their content, in their order, with `size` and the qualified name of `fit`. A
+    The cache knows the files by their content, in their order, with `size` and the name and code of `fit`. A
     changed, added, removed or reordered file makes a new cache file; a damaged cache file is made again with a
     warning. Nothing is ever deleted: remove the folder to get the space back. The values of a cached tensor lie
     in the file and are read as they are used; writing to the tensor does not change the file.
@@ -70,8 +73,8 @@ def load_pictures(
         paths: N files that Pillow can read.
         size: height and width of the result.
         fit: makes a `size` x `size` picture out of an RGB one of any size, such as `center_crop_square` or
-            `squash`. A function at the top of a module, because its name stands for it in the cache: give a
-            function that you change another name.
+            `squash`. A function at the top of a module: the cache tells it by its name and its own code, not by the
+            functions it calls.
         cache_dir: folder of the cache, made when missing; None is ``longtail_mix`` in ``$XDG_CACHE_HOME`` or in
             ``~/.cache``. Where it cannot be written, a warning says so and the tensor is returned all the same.
         workers: threads; None is one for each processor.
@@ -152,8 +155,8 @@ def _load(
     if isinstance(paths, (str, Path)):
         raise TypeError(f"paths: expected a sequence of paths, got the single path {str(paths)!r}")
     workers = (os.cpu_count() or 1) if workers is None else workers
-    _check_count(size, "size")
-    _check_count(workers, "workers")
+    check_whole(size, "size", 1)
+    check_whole(workers, "workers", 1)
     if not inspect.isfunction(fit) or "<" in fit.__qualname__:
         raise TypeError(f"fit: expected a function at the top of a module, whose name can stand for it, got {fit!r}")
     files = [Path(path) for path in paths]
@@ -162,7 +165,7 @@ def _load(
     # Hashed at every load: names and times would not tell that a file has changed.
     hashes = [b""] * len(files)
     _read_all(files, _content_hash, hashes.__setitem__, workers, progress, "reading")
-    key = blake2b(repr((_FORMAT, fit.__module__, fit.__qualname__)).encode(), digest_size=16)
+    key = blake2b(repr((_FORMAT, *_identity(fit))).encode(), digest_size=16)
     key.update(b"".join(hashes))
     folder = _default_cache_dir() if cache_dir is None else Path(cache_dir)
     cache = folder / f"{len(files)}x{channels}x{size}x{size}-{key.hexdigest()}.pt"
@@ -216,6 +219,13 @@ def _read_all(
     if failures:
         first = "; ".join(f"{file} ({error})" for file, error in failures[:5])
         raise ValueError(f"{len(failures)} of {len(files)} files cannot be read, the first: {first}")
+
+
+def _identity(fit: FunctionType) -> tuple[object, ...]:
+    """What tells one `fit` from another, and from what it was before it was edited: its name and its bytecode."""
+    code = fit.__code__
+    constants = [c for c in code.co_consts if not isinstance(c, CodeType)]  # their repr holds an address
+    return fit.__module__, fit.__qualname__, code.co_code, code.co_names, constants
 
 
 def _content_hash(file: Path) -> bytes:
@@ -274,10 +284,3 @@ def _write_cache(cache: Path, tensor: Tensor) -> None:
 def _crc32(tensor: Tensor) -> int:
     # torch.load leaves the checksums inside its own format unread.
     return zlib.crc32(tensor.numpy().data)
-
-
-def _check_count(value: int, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}: expected a whole number, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name}: expected at least 1, got {value}")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_class_counts, check_labels
+from longtail_mix._checks import check_class_counts, check_labels, check_whole
 
 __all__ = ["Split", "balanced_split", "long_tail_counts", "long_tail_subset", "stratified_split"]
 
@@ -54,8 +54,8 @@ def balanced_split(
         >>> [len(part) for part in split]
         [5, 2, 2]
     """
-    _check_whole(val_per_class, "val_per_class", 0)
-    _check_whole(test_per_class, "test_per_class", 0)
+    check_whole(val_per_class, "val_per_class", 0)
+    check_whole(test_per_class, "test_per_class", 0)
     parts: list[list[int]] = [[], [], []]
     for label, groups in enumerate(_lesions_by_class(labels, lesions, seed)):
         test = _fill(groups, test_per_class)
@@ -130,8 +130,8 @@ def long_tail_counts(max_count: int, num_classes: int, imbalance: float) -> tupl
         >>> long_tail_counts(5000, 10, imbalance=100)
         (5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50)
     """
-    _check_whole(max_count, "max_count", 1)
-    _check_whole(num_classes, "num_classes", 2)
+    check_whole(max_count, "max_count", 1)
+    check_whole(num_classes, "num_classes", 2)
     if not 1.0 <= imbalance <= max_count:
         raise ValueError(f"imbalance: expected 1 <= imbalance <= max_count = {max_count}, got {imbalance}")
     # The small addend keeps a product that should be whole from being cut off a unit in the last place below.
@@ -160,7 +160,7 @@ def long_tail_subset(labels: Tensor, class_counts: Sequence[int] | Tensor, seed:
     """
     counts = check_class_counts(class_counts)
     check_labels(labels, len(counts))
-    _check_whole(seed, "seed", None)
+    check_whole(seed, "seed", None)
     rows: list[list[int]] = [[] for _ in counts]
     for row, label in enumerate(labels.tolist()):
         rows[label].append(row)
@@ -178,7 +178,7 @@ def _rank(seed: int, name: str) -> bytes:
 def _lesions_by_class(labels: Tensor, lesions: Sequence[str], seed: int) -> list[list[list[int]]]:
     """For each class its lesions in the seed's order, each lesion as the rows of its pictures."""
     check_labels(labels)
-    _check_whole(seed, "seed", None)
+    check_whole(seed, "seed", None)
     if len(labels) == 0 or len(labels) != len(lesions):
         raise ValueError(f"expected a lesion for each of one or more labels, got {len(labels)} and {len(lesions)}")
     rows: dict[str, list[int]] = {}
@@ -187,8 +187,6 @@ def _lesions_by_class(labels: Tensor, lesions: Sequence[str], seed: int) -> list
             raise TypeError(f"lesions: expected strings, got {lesion!r} at row {row}")
         rows.setdefault(lesion, []).append(row)
     classes: list[int] = labels.tolist()
-    if min(classes) < 0:
-        raise ValueError(f"labels: expected no negative label, got {min(classes)}")
     mixed = sorted(lesion for lesion, group in rows.items() if len({classes[row] for row in group}) > 1)
     if mixed:
         raise ValueError(f"{len(mixed)} lesions have pictures of different labels, the first: {', '.join(mixed[:5])}")
@@ -230,10 +228,3 @@ def _deal(parts: list[list[int]], groups: Sequence[Sequence[int]], test: set[int
 def _as_split(parts: list[list[int]]) -> Split:
     train, val, test = (torch.tensor(sorted(part), dtype=torch.int64) for part in parts)
     return Split(train, val, test)
-
-
-def _check_whole(value: int, name: str, least: int | None) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name}: expected a whole number, got {value!r}")
-    if least is not None and value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_class_counts
+from longtail_mix._checks import check_class_counts, check_number, check_whole
 from longtail_mix.data.synthetic_evidence import LESION_TYPES, paint_lesions
 from longtail_mix.data.synthetic_lesions import draw_lesions, place_lesions, uniform
 from longtail_mix.data.synthetic_scene import draw_hairs, draw_skin, draw_tones, take_pictures, tint_around
@@ -80,10 +80,9 @@ def synthetic_dermoscopy(
     counts = check_class_counts(class_counts)
     if len(counts) > len(LESION_TYPES):
         raise ValueError(f"class_counts: expected at most {len(LESION_TYPES)} classes, got {len(counts)}")
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise TypeError(f"size: expected a whole number, got {size!r}")
-    if size < _SMALLEST:
-        raise ValueError(f"size: expected at least {_SMALLEST} pixels a side, got {size}")
+    check_whole(size, "size", _SMALLEST)
+    check_whole(seed, "seed", None)
+    check_number(background_cue, "background_cue")
     if not 0.0 <= background_cue <= 1.0:
         raise ValueError(f"background_cue: expected a probability from 0 to 1, got {background_cue}")
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from longtail_mix._checks import check_generator, check_labels
 from longtail_mix.mixing._partners import draw_partners
 
-__all__ = ["BalancedPairing", "balanced_partners"]
+__all__ = ["BalancedPairing", "balanced_pairing", "balanced_partners"]
 
 
 def balanced_partners(labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -25,7 +25,8 @@ def balanced_partners(labels: Tensor, generator: torch.Generator | None = None) 
         ``partner`` [B], int64, and ``mixed`` [B] bool: all true, but for a batch of one.
 
     Raises:
-        TypeError, ValueError: labels that are not integers [B]; a generator on another device.
+        TypeError, ValueError: labels that are not integers [B] or (on the CPU, uncompiled) negative; a generator on
+            another device.
 
     Example:
         >>> balanced_partners(torch.tensor([3, 5]))
@@ -37,11 +38,33 @@ def balanced_partners(labels: Tensor, generator: torch.Generator | None = None) 
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     # In each class (column), the pictures that this picture (row) could get.
     choices = same_class.sum(0) - same_class.long()
-    return draw_partners(~itself / choices.clamp(min=1), generator)
+    return draw_partners((~itself).to(torch.float32) / choices.clamp(min=1), generator)
+
+
+def balanced_pairing(labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """Pairs of batch indices, each picture and the partner that :func:`balanced_partners` draws for it.
+
+    Args:
+        labels: [B], integers, at least 0.
+        generator: on the same kind of device as `labels`.
+
+    Returns:
+        ``index`` [M] and ``partner_index`` [M], int64; M is B, or 0 for a batch of one.
+
+    Raises:
+        TypeError, ValueError: as :func:`balanced_partners`.
+
+    Example:
+        >>> balanced_pairing(torch.tensor([0, 1]))
+        (tensor([0, 1]), tensor([1, 0]))
+    """
+    partner, _ = balanced_partners(labels, generator)
+    index = torch.arange(len(labels) if len(labels) > 1 else 0, device=labels.device)
+    return index, partner[index]
 
 
 class BalancedPairing(nn.Module):
-    """A class-balanced partner for every picture of a batch, as a module: see :func:`balanced_partners`.
+    """A class-balanced partner for every picture of a batch, as a module: see :func:`balanced_pairing`.
 
     Shape:
         labels [B] -> index [M], partner_index [M]; M is B, or 0 for a batch of one.
@@ -57,6 +80,4 @@ class BalancedPairing(nn.Module):
 
     def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Indices of the pictures that keep their label [M] and of the partners drawn for them [M]."""
-        partner, _ = balanced_partners(labels, generator)
-        index = torch.arange(len(labels) if len(labels) > 1 else 0, device=labels.device)
-        return index, partner[index]
+        return balanced_pairing(labels, generator)

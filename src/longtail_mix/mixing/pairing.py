@@ -8,11 +8,18 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_class_counts, check_generator, check_labels, check_probability, check_same_device
+from longtail_mix._checks import (
+    check_class_counts,
+    check_generator,
+    check_labels,
+    check_probability,
+    check_same_device,
+    check_whole_numbers,
+)
 from longtail_mix.class_groups import many_medium_few
 from longtail_mix.mixing._partners import draw_partners
 
-__all__ = ["HeadTailPairing", "head_tail_pairing"]
+__all__ = ["HeadTailPairing", "Pairing", "head_tail_pairing", "head_tail_partners"]
 
 
 class Pairing(Protocol):
@@ -61,8 +68,9 @@ def head_tail_partners(
     check_generator(generator, labels.device)
     labels = labels.long()
     other_class = labels.unsqueeze(1) != labels
-    chosen = torch.rand(len(labels), generator=generator, device=labels.device) < probability
-    allowed = (is_tail[labels] & chosen).unsqueeze(1) & is_head[labels] & other_class
+    # uniform_ and not rand, which does not compile for a changing batch size with a generator argument
+    draw = torch.empty(len(labels), device=labels.device).uniform_(generator=generator)
+    allowed = (is_tail[labels] & (draw < probability)).unsqueeze(1) & is_head[labels] & other_class
     return draw_partners(allowed.to(torch.float32), generator)
 
 
@@ -119,17 +127,20 @@ class HeadTailPairing(nn.Module):
     """Pair the tail pictures of a batch with head pictures, as a module: see :func:`head_tail_pairing`.
 
     Args:
-        class_counts: training pictures per class, [K].
+        class_counts: training pictures per class, [K]; position k counts label k.
         tail_classes: the classes that are mixed and keep their label. Default: `few` of
             :func:`~longtail_mix.many_medium_few`, the cut of the SPMix paper.
         head_classes: the classes that partners come from. Default: every class that is not tail.
         probability: with which a tail picture is mixed, in [0, 1]. The paper mixes every one; below 1 a network also
             sees tail pictures as they are, as it will in the test.
 
+    The choice is kept in two buffers; ``.to(device)`` once saves copying them for every batch.
+
     Shape:
         labels [B] -> tail_index [M], head_index [M]; never two pictures of one class, empty without tail or head.
 
     Raises:
+        TypeError: counts or classes that are not whole numbers, counts without an order (a set or a mapping).
         ValueError: bad counts, classes outside them, or an empty choice.
 
     Example:
@@ -180,7 +191,7 @@ class HeadTailPairing(nn.Module):
 
 
 def _check_choice(classes: Iterable[int], num_classes: int, name: str) -> tuple[int, ...]:
-    chosen = tuple(sorted(set(classes)))
+    chosen = tuple(sorted(set(check_whole_numbers(classes, name))))
     if not chosen:
         raise ValueError(f"{name}: expected at least one class, got none")
     if not all(0 <= c < num_classes for c in chosen):

@@ -11,6 +11,7 @@ from longtail_mix._checks import (
     check_floating,
     check_same_device,
     check_tensor,
+    check_whole,
     is_finite,
     values_are_readable,
 )
@@ -37,8 +38,8 @@ def patch_mixup(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: in
         num_prefix_tokens: class and register tokens in front of the patch tokens; they stay the tail's.
 
     Returns:
-        The mix, in shape, dtype and memory format of `tail`. Gradients reach tail, head and ratio. uint8 pictures are
-        mixed in float32 and rounded.
+        The mix, in the shape and dtype of `tail`, and in the memory format of both where they agree. Gradients reach
+        tail, head and ratio. uint8 pictures are mixed in float32 and rounded.
 
     Raises:
         TypeError: integer pictures other than uint8, or an integer ratio.
@@ -121,8 +122,7 @@ class PatchMixup(nn.Module):
 
     def __init__(self, num_prefix_tokens: int = 0) -> None:
         super().__init__()
-        if num_prefix_tokens < 0:
-            raise ValueError(f"num_prefix_tokens: expected at least 0, got {num_prefix_tokens}")
+        check_whole(num_prefix_tokens, "num_prefix_tokens", 0)
         self.num_prefix_tokens = num_prefix_tokens
 
     def forward(self, tail: Tensor, head: Tensor, ratio: Tensor) -> Tensor:

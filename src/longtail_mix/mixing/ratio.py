@@ -12,12 +12,12 @@ from longtail_mix._checks import (
     check_generator,
     check_map,
     check_noise,
-    check_patch_size,
+    check_whole,
 )
 from longtail_mix.mixing._maps import add_noise, min_max
-from longtail_mix.mixing.merge import MergedSaliency
+from longtail_mix.mixing.merge import merged_saliency
 
-__all__ = ["NOISE", "LesionAwareRatio", "PaperRatio", "lesion_aware_ratio"]
+__all__ = ["NOISE", "LesionAwareRatio", "PaperRatio", "lesion_aware_ratio", "paper_ratio"]
 
 NOISE = 0.0685
 """Half width of the uniform noise. The paper prints no amount; the released code adds +-0.5 to maps that were divided
@@ -39,8 +39,8 @@ def lesion_aware_ratio(
         low, high = s.amin((-2, -1), keepdim=True), s.amax((-2, -1), keepdim=True)
         ratio = F.avg_pool2d(((s - low) / (high - low)).clamp(max=alpha), patch_size)
 
-    A map without any contrast cannot say where the lesion is; its ratio is `alpha` everywhere, so that the picture
-    whose label is kept is kept as well.
+    A map without any contrast cannot say where the lesion is; it gets no noise, and its ratio is `alpha` everywhere, so
+    that the picture whose label is kept is kept as well.
 
     Args:
         saliency: merged saliency [B, 1, H, W], floating point; H and W multiples of `patch_size`.
@@ -54,7 +54,7 @@ def lesion_aware_ratio(
         dtype of `saliency`.
 
     Raises:
-        TypeError: a map that is not floating point.
+        TypeError: a map that is not floating point, options that are not numbers.
         ValueError: another shape, sizes that the patch does not divide, `alpha`, `noise` or `patch_size` out of
             range, a generator on another device, or (on the CPU, uncompiled) NaN or infinity.
 
@@ -69,15 +69,14 @@ def lesion_aware_ratio(
     check_ratio_options(patch_size, alpha, noise)
     check_divisible(saliency, patch_size, "saliency")
     check_generator(generator, saliency.device)
-    noisy = add_noise(saliency, noise, generator)
-    cut = min_max(noisy, where_flat=1.0).clamp(max=alpha)
+    cut = min_max(add_noise(saliency, noise, generator)).clamp(max=alpha)
     # The mean of many alphas may be rounded to just above alpha.
     return F.avg_pool2d(cut, patch_size).clamp(max=alpha).to(saliency.dtype)
 
 
 def check_ratio_options(patch_size: int, alpha: float, noise: float) -> None:
     """The three numbers that every ratio recipe has."""
-    check_patch_size(patch_size)
+    check_whole(patch_size, "patch_size", 1)
     check_alpha(alpha)
     check_noise(noise)
 
@@ -112,11 +111,44 @@ class LesionAwareRatio(nn.Module):
         return f"patch_size={self.patch_size}, alpha={self.alpha}, noise={self.noise}"
 
 
-class PaperRatio(nn.Module):
+def paper_ratio(
+    tail: Tensor,
+    head: Tensor,
+    patch_size: int = 16,
+    alpha: float = 0.8,
+    noise: float = NOISE,
+    generator: torch.Generator | None = None,
+) -> Tensor:
     """The paper's recipe for a pair: merge first, then noise, min-max, cut and patch mean (Eq. 1).
 
-    :class:`MergedSaliency` followed by :class:`LesionAwareRatio`, in the form :class:`~longtail_mix.SPMix` expects of
-    a recipe: two saliency maps and a generator in, one ratio per patch out.
+    The same in plain PyTorch: ``lesion_aware_ratio(torch.maximum(tail, head), patch_size, alpha, noise, generator)``.
+
+    Args:
+        tail: saliency of the pictures that keep their label, [B, 1, H, W], floating point.
+        head: saliency of their partners, same shape, dtype and device.
+        patch_size: side of a patch in pixels; it divides H and W.
+        alpha: largest ratio, in (0, 1].
+        noise: half width of the uniform noise on the merged map, at least 0.
+        generator: where the noise comes from; on the same kind of device as the maps.
+
+    Returns:
+        Ratios [B, 1, H / patch_size, W / patch_size] in [0, alpha].
+
+    Raises:
+        TypeError, ValueError: as :func:`~longtail_mix.functional.merged_saliency` and :func:`lesion_aware_ratio`.
+
+    Example:
+        >>> paper_ratio(torch.rand(2, 1, 32, 32), torch.rand(2, 1, 32, 32), patch_size=8).shape
+        torch.Size([2, 1, 4, 4])
+    """
+    return lesion_aware_ratio(merged_saliency(tail, head), patch_size, alpha, noise, generator)
+
+
+class PaperRatio(nn.Module):
+    """The paper's recipe for a pair, as a module: see :func:`paper_ratio`.
+
+    It has the form :class:`~longtail_mix.SPMix` expects of a recipe: two saliency maps and a generator in, one ratio
+    per patch out.
 
     Shape:
         tail [B, 1, H, W], head [B, 1, H, W] -> [B, 1, H / patch_size, W / patch_size], in [0, alpha].
@@ -128,10 +160,13 @@ class PaperRatio(nn.Module):
 
     def __init__(self, patch_size: int = 16, alpha: float = 0.8, noise: float = NOISE) -> None:
         super().__init__()
-        self.merge = MergedSaliency()
-        self.lesion_aware_ratio = LesionAwareRatio(patch_size, alpha, noise)
+        check_ratio_options(patch_size, alpha, noise)
+        self.patch_size, self.alpha, self.noise = patch_size, alpha, noise
 
     def forward(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Ratios [B, 1, h, w] from the saliency of tail and head."""
-        ratio: Tensor = self.lesion_aware_ratio(self.merge(tail, head), generator)
-        return ratio
+        return paper_ratio(tail, head, self.patch_size, self.alpha, self.noise, generator)
+
+    def extra_repr(self) -> str:
+        """Show the options."""
+        return f"patch_size={self.patch_size}, alpha={self.alpha}, noise={self.noise}"

@@ -47,8 +47,8 @@ def released_ratio(
         generator: where the noise comes from; on the same kind of device as the maps.
 
     Returns:
-        Ratios [B, 1, H / patch_size, W / patch_size] in [min(0.5, alpha), alpha], in the dtype of the maps. Two maps
-        without any contrast give `alpha`.
+        Ratios [B, 1, H / patch_size, W / patch_size] in [min(0.5, alpha), alpha], in the dtype of the maps. Where
+        either map has no contrast at all, they are `alpha`.
 
     Raises:
         TypeError, ValueError: as :func:`~longtail_mix.functional.lesion_aware_ratio`, and for maps that differ in
@@ -69,7 +69,7 @@ def released_ratio(
 
     def at_least_half(saliency: Tensor) -> Tensor:
         patches = F.avg_pool2d(add_noise(saliency, noise, generator), patch_size)
-        return min_max(patches, where_flat=1.0) / 2 + 0.5
+        return min_max(patches) / 2 + 0.5
 
     return torch.maximum(at_least_half(tail), at_least_half(head)).clamp(max=alpha).to(tail.dtype)
 

@@ -9,10 +9,9 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import check_alike, check_images, check_labels, check_map, check_same_device
 from longtail_mix.mixing.balanced_pairing import BalancedPairing
-from longtail_mix.mixing.merge import merged_saliency
 from longtail_mix.mixing.pairing import HeadTailPairing, Pairing
 from longtail_mix.mixing.patch import patch_mixup
-from longtail_mix.mixing.ratio import NOISE, PaperRatio, lesion_aware_ratio
+from longtail_mix.mixing.ratio import NOISE, PaperRatio, paper_ratio
 from longtail_mix.mixing.released_ratio import ReleasedRatio
 from longtail_mix.saliency import SaliencyMap, saliency_map
 
@@ -33,8 +32,8 @@ def spmix(
 
     The whole method::
 
-        saliency = merged_saliency(saliency_map(tail), saliency_map(head))
-        ratio = lesion_aware_ratio(saliency, patch_size, alpha, noise)
+        merged = merged_saliency(saliency_map(tail), saliency_map(head))
+        ratio = lesion_aware_ratio(merged, patch_size, alpha, noise)
         mixed = patch_mixup(tail, head, ratio)
 
     Args:
@@ -59,9 +58,11 @@ def spmix(
         >>> spmix(tail, head).shape
         torch.Size([2, 3, 64, 64])
     """
+    check_images(tail, "tail")
+    check_images(head, "head")
     check_alike(tail, head, "tail", "head")
-    saliency = merged_saliency(saliency_map(tail, mean, std), saliency_map(head, mean, std))
-    return patch_mixup(tail, head, lesion_aware_ratio(saliency, patch_size, alpha, noise, generator))
+    tail_map, head_map = saliency_map(tail, mean, std), saliency_map(head, mean, std)
+    return patch_mixup(tail, head, paper_ratio(tail_map, head_map, patch_size, alpha, noise, generator))
 
 
 class SPMix(nn.Module):
@@ -76,7 +77,8 @@ class SPMix(nn.Module):
     :meth:`released` is what the authors' released code does instead.
 
     Args:
-        class_counts: training pictures per class [K]; needed to call the module on a batch, unless `pairing` is given.
+        class_counts: training pictures per class [K], position k for label k, as ``torch.bincount(train_labels)`` gives
+            them; needed to call the module on a batch, unless `pairing` is given.
         patch_size: side of a patch in pixels; it divides height and width of the pictures.
         alpha: largest share of the tail in a patch, in (0, 1].
         noise: half width of the uniform noise on the merged saliency, on maps in [0, 1].
@@ -96,7 +98,7 @@ class SPMix(nn.Module):
         TypeError, ValueError: options, pictures or labels out of range, each with what was expected and what came.
 
     Example:
-        >>> spmix = SPMix(class_counts=[6705, 1113, 115])
+        >>> spmix = SPMix(class_counts=[6705, 1113, 115])  # .to(device) with the rest of your modules
         >>> images, labels = torch.rand(8, 3, 224, 224), torch.tensor([0, 0, 0, 0, 0, 1, 1, 2])
         >>> mixed, same_labels = spmix(images, labels)
         >>> torch.equal(mixed[:7], images[:7]), torch.equal(mixed[7], images[7]), same_labels is labels
@@ -128,6 +130,10 @@ class SPMix(nn.Module):
             raise ValueError("mean, std: expected None beside a saliency of your own, which has to hold them itself")
         if pairing is not None and class_counts is not None:
             raise ValueError("class_counts: expected None beside a pairing of your own, which replaces what it decides")
+        if recipe is not None and (patch_size, alpha, noise) != (16, 0.8, NOISE):
+            raise ValueError(
+                "patch_size, alpha, noise: expected the defaults beside a recipe of your own, which holds its own"
+            )
         if pairing is None and class_counts is not None:
             pairing = HeadTailPairing(class_counts)
         self.saliency = SaliencyMap(mean, std) if saliency is None else saliency
@@ -192,6 +198,8 @@ class SPMix(nn.Module):
 
     def ratio(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Share of the tail in each patch, [B, 1, h, w], for pairs of pictures [B, 3, H, W]."""
+        check_images(tail, "tail")
+        check_images(head, "head")
         check_alike(tail, head, "tail", "head")
         ratio: Tensor = self.recipe(self.saliency(tail), self.saliency(head), generator)
         return ratio

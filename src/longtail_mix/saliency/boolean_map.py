@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation
 from longtail_mix._pictures import as_bytes
-from longtail_mix.saliency._lab import lab_of_rgb
 
 __all__ = ["BooleanMapSaliency", "boolean_map_saliency"]
 
@@ -63,10 +62,13 @@ def boolean_map_saliency(
         >>> saliency[0, 0, 32, 32], saliency[0, 0, 4, 4]
         (tensor(1.), tensor(0.))
     """
+    from kornia.color import rgb_to_lab
+
     picture_bytes, is_finite = as_bytes(images, mean, std)
     unit = picture_bytes.to(torch.float32) / 255
     small = F.interpolate(unit, (GRID, GRID), mode="bilinear", antialias=True)
-    channels = lab_of_rgb(small)
+    with torch.autocast(images.device.type, enabled=False):  # half precision is too coarse for thresholds
+        channels = rgb_to_lab(small)
     opened = _opening(torch.cat([channels, -channels], 1))
     surrounded = (opened - reconstruct_from_border(opened, SWEEPS)).sum(1, keepdim=True)
     low, high = surrounded.amin((2, 3), keepdim=True), surrounded.amax((2, 3), keepdim=True)

@@ -1,0 +1,55 @@
+"""The README's Python runs as it is printed."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import longtail_mix.data
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_code_block(block, monkeypatch):
+    monkeypatch.setattr(longtail_mix.data, "read_isic2018", FewPictures)
+    monkeypatch.setattr(longtail_mix.data, "load_pictures", lambda paths, size: torch.zeros(len(paths), 3, size, size))
+    images, labels = torch.rand(4, 3, 224, 224), torch.tensor([0, 0, 6, 1])
+    names = {
+        "train_labels": torch.arange(7).repeat_interleave(torch.tensor([50, 30, 30, 20, 20, 9, 5])),
+        "device": "cpu",
+        "mean": [0.5] * 3,
+        "std": [1.0] * 3,
+        "loader": [(images - 0.5, labels)],
+        "model": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 7)),
+        "criterion": nn.CrossEntropyLoss(),
+        "tail_images": images[:2],
+        "head_images": images[2:],
+        "stem": nn.Conv2d(3, 768, 16, stride=16),
+        "blocks": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(768, 7)),
+    }
+    exec(block, names)
+    if "loss" in names:
+        assert names["loss"].isfinite()
+        assert not torch.equal(names["images"][2], images[2] - 0.5)
+        assert torch.equal(names["images"][3], images[3] - 0.5)
+    if "logits" in names:
+        assert names["logits"].shape == (2, 7)
+    if "made_up" in names:
+        assert names["made_up"].labels.bincount().tolist() == [500, 100, 20]
+        assert set(names["split"].train.tolist()).isdisjoint(names["split"].test.tolist())
+
+
+def test_the_readme_has_its_three_blocks():
+    assert len(BLOCKS) == 3
+
+
+class FewPictures:
+    """As much of the real data set as the README touches."""
+
+    paths = ("a.jpg",) * 1400
+    labels = torch.arange(1400) % 7
+    lesions = tuple(map(str, range(1400)))
