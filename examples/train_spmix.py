@@ -18,9 +18,10 @@ from pictures import BACKGROUND_CUE, Pictures, Task, isic2018_task, pick, synthe
 from report import summarise, table, write_report
 from training import Method, Settings, train
 
-from longtail_mix import HeadTailPairing, SPMix, many_medium_few
+from longtail_mix import HeadTailPairing, SkinContrastSaliency, SPMix, many_medium_few
 from longtail_mix.data import balanced_split, stratified_split
 
+METHODS = ["ce", "resample", "spmix", "spmix-half", "spmix-skin", "spmix-released"]
 SPLITS = {"balanced": balanced_split, "stratified": stratified_split}
 
 
@@ -30,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--split", choices=SPLITS, default="balanced", help="of ISIC 2018: 7:1:2 balanced, or 80/20")
     parser.add_argument("--split-seed", type=int, default=0)
     parser.add_argument("--background-cue", type=float, default=BACKGROUND_CUE, help="of the made-up training pictures")
-    parser.add_argument("--methods", nargs="+", choices=["ce", "resample", "spmix", "spmix-half", "spmix-released"])
+    parser.add_argument("--methods", nargs="+", choices=METHODS)
     parser.set_defaults(methods=["ce", "resample", "spmix"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--model", default="test_resnet", help="any timm model; the default is a very small ResNet")
@@ -62,12 +63,16 @@ def main() -> None:
     print(f"{task.name}: {dict(zip(task.classes, counts, strict=True))}, {len(task.test.labels)} test pictures")
 
     spmix = SPMix(counts, patch_size=options.patch_size).to(options.device)
-    half = SPMix(patch_size=options.patch_size, pairing=HeadTailPairing(counts, probability=0.5)).to(options.device)
+    every_other = HeadTailPairing(counts, probability=0.5)
+    half = SPMix(patch_size=options.patch_size, pairing=every_other).to(options.device)
+    by_skin = SkinContrastSaliency(margin=1 / 28)
+    skin = SPMix(patch_size=options.patch_size, pairing=every_other, saliency=by_skin).to(options.device)
     methods = {
         "ce": Method("cross entropy", balanced=False),
         "resample": Method("CE, resampled", balanced=True),
         "spmix": Method("SPMix", balanced=True, mix=spmix),
         "spmix-half": Method("SPMix, half", balanced=True, mix=half),
+        "spmix-skin": Method("SPMix, half, skin contrast", balanced=True, mix=skin),
         # The released code draws its labels from the pictures as they come.
         "spmix-released": Method("SPMix, released", balanced=False, mix=SPMix.released(options.patch_size)),
     }
