@@ -1,6 +1,6 @@
-"""Train a small network with cross entropy, with class-balanced resampling and with SPMix, and compare them.
+"""Train a small network with cross entropy, with resampled classes and with SPMix, and compare them.
 
-    python examples/train_spmix.py                                  made-up pictures, two minutes on two cores
+    python examples/train_spmix.py                                  made-up pictures, three minutes on two cores
     python examples/train_spmix.py --data isic2018 --seeds 0 1 2    the real ones, under ISIC2018_ROOT
 
 All methods see the same split, the same number of pictures, the same augmentation and, for one seed, the same first
@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--split-seed", type=int, default=0)
     parser.add_argument("--background-cue", type=float, default=BACKGROUND_CUE, help="of the made-up training pictures")
     parser.add_argument("--methods", nargs="+", choices=METHODS)
-    parser.set_defaults(methods=["ce", "resample", "spmix"])
+    parser.set_defaults(methods=["ce", "resample", "spmix", "spmix-skin"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--model", default="test_resnet", help="any timm model; the default is a very small ResNet")
     parser.add_argument("--size", type=int, default=64, help="side of the pictures in pixels")
