@@ -42,5 +42,5 @@ class ConstantRatio(nn.Module):
         super().__init__()
         self.value = value
 
-    def forward(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
+    def forward(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002 a recipe's form
         return torch.full((len(tail), 1, 1, 1), self.value, device=tail.device)
