@@ -19,6 +19,7 @@ def test_code_block(block, monkeypatch):
     monkeypatch.setattr(longtail_mix.data, "load_pictures", lambda paths, size: torch.zeros(len(paths), 3, size, size))
     images, labels = torch.rand(4, 3, 224, 224), torch.tensor([0, 0, 6, 1])
     names = {
+        "class_counts": [50, 30, 30, 20, 20, 9, 5],
         "train_labels": torch.arange(7).repeat_interleave(torch.tensor([50, 30, 30, 20, 20, 9, 5])),
         "device": "cpu",
         "mean": [0.5] * 3,
@@ -43,8 +44,8 @@ def test_code_block(block, monkeypatch):
         assert set(names["split"].train.tolist()).isdisjoint(names["split"].test.tolist())
 
 
-def test_the_readme_has_its_three_blocks():
-    assert len(BLOCKS) == 3
+def test_the_readme_has_its_four_blocks():
+    assert len(BLOCKS) == 4
 
 
 class FewPictures:
