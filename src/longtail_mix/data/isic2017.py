@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from longtail_mix.data._challenge_folder import refuse, resolve_root
 
 __all__ = ["Isic2017", "read_isic2017"]
 
@@ -46,11 +47,8 @@ def read_isic2017(root: str | Path | None = None) -> Isic2017:
         >>> if "ISIC2017_ROOT" in os.environ:
         ...     assert len(read_isic2017().names) == 2000
     """
-    if root is None:
-        root = os.environ.get("ISIC2017_ROOT") or None
-    if root is None:
-        raise ValueError("root: expected a folder, got None while the environment variable ISIC2017_ROOT is unset")
-    pictures, masks = Path(root) / _PICTURES, Path(root) / _MASKS
+    root = resolve_root(root, "ISIC2017_ROOT")
+    pictures, masks = root / _PICTURES, root / _MASKS
     for folder in (pictures, masks):
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: not found; expected the layout of ISIC 2017 Task 1")
@@ -59,11 +57,6 @@ def read_isic2017(root: str | Path | None = None) -> Isic2017:
     mask_of = {path.stem.removesuffix("_segmentation"): path for path in masks.glob("*_segmentation.png")}
     if not by_name:
         raise FileNotFoundError(f"{pictures}: expected *.jpg pictures, found none")
-    _refuse(root, "pictures have no mask", by_name.keys() - mask_of)
-    _refuse(root, "masks have no picture", mask_of.keys() - by_name)
+    refuse(root, "pictures have no mask", by_name.keys() - mask_of)
+    refuse(root, "masks have no picture", mask_of.keys() - by_name)
     return Isic2017(tuple(by_name), tuple(by_name.values()), tuple(mask_of[name] for name in by_name))
-
-
-def _refuse(root: str | Path, what: str, offenders: set[str]) -> None:
-    if offenders:
-        raise ValueError(f"{root}: {len(offenders)} {what}, the first: {', '.join(sorted(offenders)[:5])}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from longtail_mix.data._challenge_folder import first, refuse, resolve_root
 
 __all__ = ["CLASSES", "Isic2018", "isic2018_masks", "read_isic2018"]
 
@@ -68,7 +69,7 @@ def read_isic2018(root: str | Path | None = None) -> Isic2018:
         ...     data = read_isic2018()
         ...     assert data.class_counts() == (1113, 6705, 514, 327, 1099, 115, 142)
     """
-    root = _resolve_root(root)
+    root = _existing(resolve_root(root, "ISIC2018_ROOT"))
     labels_file, lesions_file = root / _LABELS, root / _LESIONS
     rows = _read_table(labels_file, CLASSES)
     groups = _read_table(lesions_file, ("lesion_id",))
@@ -76,11 +77,11 @@ def read_isic2018(root: str | Path | None = None) -> Isic2018:
     if not paths:
         raise FileNotFoundError(f"{root / _PICTURES}: expected *.jpg pictures, found none")
 
-    _refuse(labels_file, "labelled pictures are not in the folder", [n for n in rows if n not in paths])
-    _refuse(labels_file, "pictures in the folder have no label", [n for n in paths if n not in rows])
-    _refuse(lesions_file, "pictures have no lesion group", [n for n in paths if not groups.get(n, ("",))[0]])
+    refuse(labels_file, "labelled pictures are not in the folder", [n for n in rows if n not in paths])
+    refuse(labels_file, "pictures in the folder have no label", [n for n in paths if n not in rows])
+    refuse(lesions_file, "pictures have no lesion group", [n for n in paths if not groups.get(n, ("",))[0]])
     labels = {name: _one_hot_position(row) for name, row in rows.items()}
-    _refuse(labels_file, "rows are not one-hot", [n for n, label in labels.items() if label is None])
+    refuse(labels_file, "rows are not one-hot", [n for n, label in labels.items() if label is None])
 
     names = tuple(sorted(paths))
     return Isic2018(
@@ -112,16 +113,8 @@ def isic2018_masks(dataset: Isic2018) -> tuple[Path, ...]:
     files = [f"{name}_segmentation.png" for name in dataset.names]
     missing = [file for file in files if file not in present]
     if missing:
-        raise FileNotFoundError(f"{folder}: {len(missing)} masks are missing, {_first(missing)}")
+        raise FileNotFoundError(f"{folder}: {len(missing)} masks are missing, {first(missing)}")
     return tuple(folder / file for file in files)
-
-
-def _resolve_root(root: str | Path | None) -> Path:
-    if root is None:
-        root = os.environ.get("ISIC2018_ROOT") or None
-    if root is None:
-        raise ValueError("root: expected a folder, got None while the environment variable ISIC2018_ROOT is unset")
-    return _existing(Path(root))
 
 
 def _existing(path: Path) -> Path:
@@ -143,7 +136,7 @@ def _read_table(file: Path, columns: Sequence[str]) -> dict[str, tuple[str, ...]
     if missing:
         raise ValueError(f"{file}: expected columns {['image', *columns]}, {missing} missing in {header}")
     rows = lines[1:]
-    _refuse(file, "rows do not have a cell for each column", [r[0] for r in rows if len(r) != len(header)])
+    refuse(file, "rows do not have a cell for each column", [r[0] for r in rows if len(r) != len(header)])
     image = header.index("image")
     at = [header.index(column) for column in columns]
     table: dict[str, tuple[str, ...]] = {}
@@ -152,7 +145,7 @@ def _read_table(file: Path, columns: Sequence[str]) -> dict[str, tuple[str, ...]
         if row[image] in table:
             duplicates.append(row[image])
         table[row[image]] = tuple(row[i] for i in at)
-    _refuse(file, "rows are duplicates", duplicates)
+    refuse(file, "rows are duplicates", duplicates)
     return table
 
 
@@ -163,13 +156,3 @@ def _one_hot_position(row: Sequence[str]) -> int | None:
     except ValueError:
         return None
     return cells.index(1.0) if sorted(cells) == [0.0] * (len(cells) - 1) + [1.0] else None
-
-
-def _refuse(file: Path, what: str, offenders: Iterable[str]) -> None:
-    names = sorted(offenders)
-    if names:
-        raise ValueError(f"{file}: {len(names)} {what}, {_first(names)}")
-
-
-def _first(names: Sequence[str]) -> str:
-    return f"the first: {', '.join(names[:5])}"
