@@ -20,6 +20,7 @@ from longtail_mix.saliency import (
     SkinContrastSaliency,
     SpectralResidualSaliency,
 )
+from longtail_mix.targets import MixedTarget
 
 __all__ = [
     "BalancedPairing",
@@ -28,6 +29,7 @@ __all__ = [
     "HeadTailPairing",
     "LesionAwareRatio",
     "MergedSaliency",
+    "MixedTarget",
     "PaperRatio",
     "PatchMixup",
     "ReleasedRatio",

@@ -1,0 +1,106 @@
+"""The label of a mixed picture: two classes and how much of it belongs to the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from longtail_mix._checks import (
+    check_floating,
+    check_labels,
+    check_same_device,
+    check_tensor,
+    check_whole,
+    values_are_readable,
+)
+
+__all__ = ["MixedTarget"]
+
+
+class MixedTarget(NamedTuple):
+    """Labels of mixed pictures: ``lam`` of each belongs to `labels`, the rest to `other`.
+
+    A named tuple of tensors, so that data loaders, ``torch.compile`` and accelerate move it as they move a batch. Its
+    methods check it.
+
+    Args:
+        labels: classes of the first pictures of the pairs [B], integers.
+        other: classes of their partners [B], integers.
+        lam: the share of `labels` in the target [B], floating point in [0, 1].
+
+    Example:
+        >>> target = MixedTarget(torch.tensor([0, 2]), torch.tensor([1, 1]), torch.tensor([0.75, 1.0]))
+        >>> target.soft(3)
+        tensor([[0.7500, 0.2500, 0.0000],
+                [0.0000, 0.0000, 1.0000]])
+        >>> logits = torch.zeros(2, 3)
+        >>> target.loss(torch.nn.CrossEntropyLoss(reduction="none"), logits)
+        tensor(1.0986)
+    """
+
+    labels: Tensor
+    other: Tensor
+    lam: Tensor
+
+    @classmethod
+    def hard(cls, labels: Tensor) -> MixedTarget:
+        """The labels of pictures that are not mixed: `lam` is 1 for each of [B]."""
+        check_labels(labels)
+        return cls(labels, labels, torch.ones(len(labels), device=labels.device))
+
+    def soft(self, num_classes: int) -> Tensor:
+        """Class probabilities [B, num_classes], in the dtype of `lam`; each row sums to 1.
+
+        Raises:
+            TypeError, ValueError: labels outside ``0 .. num_classes - 1``, `lam` outside [0, 1], lengths or devices
+                that differ (values are read on the CPU outside ``torch.compile`` only).
+        """
+        check_whole(num_classes, "num_classes", 1)
+        self.check(num_classes)
+        lam = self.lam.unsqueeze(1)
+        first, second = (F.one_hot(labels.long(), num_classes) for labels in (self.labels, self.other))
+        return lam * first + (1 - lam) * second
+
+    def losses(self, per_sample_criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Tensor:
+        """``lam * criterion(logits, labels) + (1 - lam) * criterion(logits, other)`` for each picture: [B].
+
+        Args:
+            per_sample_criterion: takes logits and integer labels [B] and returns [B], as
+                ``nn.CrossEntropyLoss(reduction="none")`` does.
+            logits: [B, K] or whatever the criterion takes.
+
+        Raises:
+            TypeError, ValueError: as :meth:`soft`; a criterion that does not return one loss per picture.
+        """
+        self.check()
+        first, second = per_sample_criterion(logits, self.labels), per_sample_criterion(logits, self.other)
+        for loss in (first, second):
+            check_tensor(loss, "per_sample_criterion")
+            if loss.shape != self.lam.shape:
+                raise ValueError(
+                    f"per_sample_criterion: expected one loss for each of {len(self.lam)} pictures "
+                    f'(reduction="none"), got shape {list(loss.shape)}'
+                )
+        return self.lam * first + (1 - self.lam) * second
+
+    def loss(self, per_sample_criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Tensor:
+        """The mean of :meth:`losses` over the batch, a scalar."""
+        return self.losses(per_sample_criterion, logits).mean()
+
+    def check(self, num_classes: int | None = None) -> None:
+        """Raise unless the three tensors fit each other and are in range."""
+        check_labels(self.labels, num_classes)
+        check_labels(self.other, num_classes, "other")
+        check_floating(self.lam, "lam")
+        for tensor, name in ((self.other, "other"), (self.lam, "lam")):
+            check_same_device(self.labels, tensor, "labels", name)
+            if tensor.shape != self.labels.shape:
+                raise ValueError(
+                    f"{name}: expected shape {list(self.labels.shape)} like labels, got {list(tensor.shape)}"
+                )
+        if values_are_readable(self.lam) and not ((self.lam >= 0) & (self.lam <= 1)).all():
+            raise ValueError(f"lam: expected values in [0, 1], got {self.lam.min():.3g} to {self.lam.max():.3g}")
