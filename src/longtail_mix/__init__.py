@@ -15,6 +15,7 @@ from longtail_mix.mixing import (
 )
 from longtail_mix.saliency import (
     BooleanMapSaliency,
+    GradCAM,
     SaliencyMap,
     SegmentationSaliency,
     SkinContrastSaliency,
@@ -26,6 +27,7 @@ __all__ = [
     "BalancedPairing",
     "BooleanMapSaliency",
     "ClassGroups",
+    "GradCAM",
     "HeadTailPairing",
     "LesionAwareRatio",
     "MergedSaliency",

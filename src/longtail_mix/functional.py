@@ -14,6 +14,8 @@ from longtail_mix.mixing import (
 )
 from longtail_mix.saliency import (
     boolean_map_saliency,
+    class_activation_map,
+    grad_cam,
     lesion_probability,
     saliency_map,
     skin_contrast_saliency,
@@ -24,6 +26,8 @@ __all__ = [
     "balanced_pairing",
     "balanced_partners",
     "boolean_map_saliency",
+    "class_activation_map",
+    "grad_cam",
     "head_tail_pairing",
     "head_tail_partners",
     "lesion_aware_ratio",
