@@ -3,6 +3,7 @@
 from longtail_mix import functional
 from longtail_mix._version import __version__
 from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
+from longtail_mix.losses import CosineClassifier, FocalLoss, LDAMLoss, WeightedCrossEntropy
 from longtail_mix.mixing import (
     BalancedPairing,
     HeadTailPairing,
@@ -22,26 +23,54 @@ from longtail_mix.saliency import (
     SpectralResidualSaliency,
 )
 from longtail_mix.targets import MixedTarget
+from longtail_mix.weighting import (
+    ClassBalancedWeights,
+    ClassWeights,
+    ClassWiseHardExamples,
+    DeferredWeighting,
+    EffectiveNumberWeights,
+    HardExamples,
+    Pace,
+    SelfPaced,
+    mean_one_over_classes,
+    mean_one_over_pictures,
+    set_epoch,
+)
 
 __all__ = [
     "BalancedPairing",
     "BooleanMapSaliency",
+    "ClassBalancedWeights",
     "ClassGroups",
+    "ClassWeights",
+    "ClassWiseHardExamples",
+    "CosineClassifier",
+    "DeferredWeighting",
+    "EffectiveNumberWeights",
+    "FocalLoss",
     "GradCAM",
+    "HardExamples",
     "HeadTailPairing",
+    "LDAMLoss",
     "LesionAwareRatio",
     "MergedSaliency",
     "MixedTarget",
+    "Pace",
     "PaperRatio",
     "PatchMixup",
     "ReleasedRatio",
     "SPMix",
     "SaliencyMap",
     "SegmentationSaliency",
+    "SelfPaced",
     "SkinContrastSaliency",
     "SpectralResidualSaliency",
+    "WeightedCrossEntropy",
     "__version__",
     "functional",
     "many_medium_few",
     "many_medium_few_by_count",
+    "mean_one_over_classes",
+    "mean_one_over_pictures",
+    "set_epoch",
 ]

@@ -119,6 +119,14 @@ def check_class_counts(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]:
     return counts
 
 
+def check_counts_of_all(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]:
+    """The counts as a tuple of ints, none of them zero: for methods that say nothing about a class without pictures."""
+    counts = check_class_counts(class_counts)
+    if 0 in counts:
+        raise ValueError(f"class_counts: expected pictures of every class, got {list(counts)}")
+    return counts
+
+
 def check_whole_numbers(values: object, name: str) -> tuple[int, ...]:
     """The numbers of a sequence, a set or a tensor as a tuple of ints."""
     if isinstance(values, Tensor):

@@ -1,5 +1,6 @@
 """Every operator as a pure function, named as its module in snake case."""
 
+from longtail_mix.losses import focal_loss, ldam_loss, weighted_cross_entropy
 from longtail_mix.mixing import (
     balanced_pairing,
     balanced_partners,
@@ -21,15 +22,28 @@ from longtail_mix.saliency import (
     skin_contrast_saliency,
     spectral_residual_saliency,
 )
+from longtail_mix.weighting import (
+    class_balanced_weights,
+    class_wise_hard_examples,
+    effective_number_weights,
+    hard_examples,
+    self_paced,
+)
 
 __all__ = [
     "balanced_pairing",
     "balanced_partners",
     "boolean_map_saliency",
     "class_activation_map",
+    "class_balanced_weights",
+    "class_wise_hard_examples",
+    "effective_number_weights",
+    "focal_loss",
     "grad_cam",
+    "hard_examples",
     "head_tail_pairing",
     "head_tail_partners",
+    "ldam_loss",
     "lesion_aware_ratio",
     "lesion_probability",
     "merged_saliency",
@@ -37,7 +51,9 @@ __all__ = [
     "patch_mixup",
     "released_ratio",
     "saliency_map",
+    "self_paced",
     "skin_contrast_saliency",
     "spectral_residual_saliency",
     "spmix",
+    "weighted_cross_entropy",
 ]

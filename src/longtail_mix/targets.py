@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from longtail_mix._checks import (
     values_are_readable,
 )
 
-__all__ = ["MixedTarget"]
+__all__ = ["MixedTarget", "Target", "soft_labels"]
 
 
 class MixedTarget(NamedTuple):
@@ -104,3 +104,43 @@ class MixedTarget(NamedTuple):
                 )
         if values_are_readable(self.lam) and not ((self.lam >= 0) & (self.lam <= 1)).all():
             raise ValueError(f"lam: expected values in [0, 1], got {self.lam.min():.3g} to {self.lam.max():.3g}")
+
+
+Target: TypeAlias = Tensor | MixedTarget
+"""What a loss takes: integer labels [B], class shares [B, K], or a :class:`MixedTarget`."""
+
+
+def soft_labels(target: Target, num_classes: int) -> Tensor:
+    """The share of each class in each picture's label, [B, num_classes], float32 or as the target has it.
+
+    Args:
+        target: integer labels [B], shares [B, num_classes] (floating point, each row sums to 1), or a
+            :class:`MixedTarget`.
+        num_classes: K.
+
+    Raises:
+        TypeError, ValueError: labels out of range, shares of another shape, or (on the CPU, uncompiled) shares that
+            are negative or do not sum to 1.
+
+    Example:
+        >>> soft_labels(torch.tensor([2, 0]), 3)
+        tensor([[0., 0., 1.],
+                [1., 0., 0.]])
+    """
+    if isinstance(target, MixedTarget):
+        return target.soft(num_classes)
+    check_tensor(target, "target")
+    if not target.is_floating_point():
+        check_labels(target, num_classes, "target")
+        return F.one_hot(target.long(), num_classes).to(torch.float32)
+    if target.ndim != 2 or target.shape[1] != num_classes:
+        raise ValueError(f"target: expected shares [B, {num_classes}], got shape {list(target.shape)}")
+    if values_are_readable(target) and len(target):
+        sums = target.detach().double().sum(1)
+        # NaN fails both comparisons; half precision rounds each share by up to 1/256.
+        if not ((target >= 0).all() and ((sums - 1).abs() <= 0.02).all()):
+            raise ValueError(
+                "target: expected shares of at least 0 that sum to 1 for each picture, "
+                f"got a smallest share of {target.min():.3g} and sums of {sums.min():.3g} to {sums.max():.3g}"
+            )
+    return target

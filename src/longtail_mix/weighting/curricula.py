@@ -1,0 +1,213 @@
+"""Weights by loss: the easiest or the hardest pictures of a batch first, more of them from epoch to epoch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from longtail_mix._checks import check_floating, check_same_device, check_tensor, check_whole
+from longtail_mix.weighting.pace import Pace
+
+__all__ = [
+    "ClassWiseHardExamples",
+    "HardExamples",
+    "SelfPaced",
+    "class_wise_hard_examples",
+    "hard_examples",
+    "self_paced",
+]
+
+
+def self_paced(losses: Tensor, count: int | Tensor) -> Tensor:
+    """1 for the `count` pictures of lowest loss, 0 for the others: self-paced learning (Kumar et al. 2010).
+
+    The same in plain PyTorch: ``(losses.argsort(stable=True).argsort() < count).to(losses)``. Of equal losses the
+    first in the batch counts. No gradient passes.
+
+    Args:
+        losses: one for each picture [B], floating point.
+        count: how many count; a number, or an integer tensor without dimensions, on the device of `losses`.
+
+    Returns:
+        Weights [B], 0 or 1, exactly ``min(count, B)`` ones.
+
+    Raises:
+        TypeError, ValueError: losses that are not [B] or not floating point, a count below 0.
+
+    Example:
+        >>> self_paced(torch.tensor([0.3, 0.1, 0.3, 2.0]), 2)
+        tensor([1., 1., 0., 0.])
+    """
+    check_losses(losses)
+    check_count(count)
+    return (_rank(losses, descending=False) < count).to(losses.dtype)
+
+
+def hard_examples(losses: Tensor, count: int | Tensor) -> Tensor:
+    """1 for the `count` pictures of highest loss, 0 for the others: online hard example mining (Shrivastava et al.
+    2016).
+
+    The same in plain PyTorch: ``(losses.argsort(descending=True, stable=True).argsort() < count).to(losses)``. Of
+    equal losses the first in the batch counts. No gradient passes.
+
+    Args:
+        losses: one for each picture [B], floating point.
+        count: how many count, as in :func:`self_paced`.
+
+    Returns:
+        Weights [B], 0 or 1, exactly ``min(count, B)`` ones.
+
+    Raises:
+        TypeError, ValueError: as :func:`self_paced`.
+
+    Example:
+        >>> hard_examples(torch.tensor([0.3, 0.1, 0.3, 2.0]), 2)
+        tensor([1., 0., 0., 1.])
+    """
+    check_losses(losses)
+    check_count(count)
+    return (_rank(losses, descending=True) < count).to(losses.dtype)
+
+
+def class_wise_hard_examples(losses: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
+    """1 for the pictures of highest loss of each class, 0 for the others; the mining within classes that Barata and
+    Santiago 2021 name as future work.
+
+    The same for one class: ``hard_examples(losses[labels == c], counts[number of pictures of c])``.
+
+    Args:
+        losses: one for each picture [B], floating point.
+        labels: integer classes [B].
+        counts: how many count of a class with 0, 1, 2, ... pictures in the batch: [at least B + 1], integers.
+
+    Returns:
+        Weights [B], 0 or 1.
+
+    Raises:
+        TypeError, ValueError: losses or labels that are not [B], counts that do not reach B.
+
+    Example:
+        >>> half = torch.arange(7) // 2
+        >>> class_wise_hard_examples(torch.arange(6.0), torch.tensor([0, 0, 0, 0, 1, 1]), half)
+        tensor([0., 0., 1., 1., 0., 1.])
+    """
+    check_losses(losses)
+    check_tensor(labels, "labels")
+    check_tensor(counts, "counts")
+    check_same_device(losses, labels, "losses", "labels")
+    if labels.shape != losses.shape or labels.is_floating_point():
+        raise ValueError(f"labels: expected integer labels [{len(losses)}], got {labels.dtype} {list(labels.shape)}")
+    if counts.ndim != 1 or len(counts) <= len(losses):
+        raise ValueError(f"counts: expected one for each of 0 to {len(losses)} pictures, got {list(counts.shape)}")
+    losses = losses.detach()
+    position = torch.arange(len(losses), device=losses.device)
+    same = labels.unsqueeze(1) == labels  # [B, B]: picture j, down, beside picture i, across
+    harder = losses.unsqueeze(1) > losses
+    first = (losses.unsqueeze(1) == losses) & (position.unsqueeze(1) < position)
+    rank = (same & (harder | first)).sum(0)  # how many of its class come before picture i
+    return (rank < counts[same.sum(0)]).to(losses.dtype)
+
+
+def check_losses(losses: Tensor) -> None:
+    """One loss for each picture, [B]."""
+    check_floating(losses, "losses")
+    if losses.ndim != 1:
+        raise ValueError(f'losses: expected one for each picture [B] (reduction="none"), got {list(losses.shape)}')
+
+
+def check_count(count: int | Tensor) -> None:
+    """A whole number of at least 0, or an integer tensor without dimensions."""
+    if not isinstance(count, Tensor):
+        if not torch.compiler.is_compiling():  # there it may be a symbol
+            check_whole(count, "count", 0)
+    elif count.ndim or count.is_floating_point():
+        raise ValueError(f"count: expected one whole number, got a tensor {count.dtype} {list(count.shape)}")
+
+
+def _rank(losses: Tensor, descending: bool) -> Tensor:
+    """The place of each loss in the sorted batch, [B]; equal losses in the order of the batch."""
+    order = losses.detach().argsort(stable=True, descending=descending)
+    return torch.empty_like(order).scatter_(0, order, torch.arange(len(losses), device=losses.device))
+
+
+class SelfPaced(nn.Module):
+    """Self-paced learning: the easiest pictures of each batch count, more of them from epoch to epoch.
+
+    Args:
+        pace: how many count; call its ``set_epoch`` (or :func:`~longtail_mix.weighting.set_epoch`) every epoch.
+
+    Shape:
+        losses [B] -> weights [B], 0 or 1. The classes play no part.
+
+    Example:
+        >>> weighting = SelfPaced(Pace(epochs=10, batch_size=20))
+        >>> weighting(torch.tensor([0.3, 0.1, 0.2, 2.0]))
+        tensor([0., 1., 1., 0.])
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__()
+        self.pace = pace
+
+    def forward(self, losses: Tensor, target: Tensor | None = None) -> Tensor:
+        """Weights [B], 0 or 1, for losses [B]."""
+        del target
+        check_losses(losses)
+        return self_paced(losses, self.pace(len(losses)))
+
+
+class HardExamples(nn.Module):
+    """Online hard example mining: the hardest pictures of each batch count, more of them from epoch to epoch.
+
+    Args:
+        pace: how many count; call its ``set_epoch`` (or :func:`~longtail_mix.weighting.set_epoch`) every epoch.
+
+    Shape:
+        losses [B] -> weights [B], 0 or 1. The classes play no part.
+
+    Example:
+        >>> weighting = HardExamples(Pace(epochs=10, batch_size=20))
+        >>> weighting(torch.tensor([0.3, 0.1, 0.2, 2.0]))
+        tensor([1., 0., 0., 1.])
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__()
+        self.pace = pace
+
+    def forward(self, losses: Tensor, target: Tensor | None = None) -> Tensor:
+        """Weights [B], 0 or 1, for losses [B]."""
+        del target
+        check_losses(losses)
+        return hard_examples(losses, self.pace(len(losses)))
+
+
+class ClassWiseHardExamples(nn.Module):
+    """Hard example mining within each class: of its pictures in the batch the hardest count, by the same pace.
+
+    A class with one picture in the batch always keeps it.
+
+    Args:
+        pace: how many of how many count, here of each class; its ``batch_size`` is that of the whole batch.
+
+    Shape:
+        losses [B], labels [B] or class shares [B, K] -> weights [B], 0 or 1. A picture with shares belongs to the
+        class with the largest one, the first of equals.
+
+    Example:
+        >>> weighting = ClassWiseHardExamples(Pace(epochs=10, batch_size=20))
+        >>> weighting(torch.tensor([0.3, 0.1, 0.2, 2.0, 0.05]), torch.tensor([0, 0, 0, 0, 1]))
+        tensor([1., 0., 0., 1., 1.])
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__()
+        self.pace = pace
+
+    def forward(self, losses: Tensor, target: Tensor) -> Tensor:
+        """Weights [B], 0 or 1, for losses [B] and labels [B] or shares [B, K]."""
+        check_losses(losses)
+        check_tensor(target, "target")
+        self.pace(len(losses))  # refuses more than the pace was made for
+        labels = target.argmax(1) if target.ndim == 2 else target
+        return class_wise_hard_examples(losses, labels, self.pace.kept)
