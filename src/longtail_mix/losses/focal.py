@@ -47,7 +47,7 @@ def focal_loss(
     Example:
         >>> import torch
         >>> focal_loss(torch.tensor([[0.0, 0.0], [4.0, 0.0]]), torch.tensor([0, 0]), reduction="none")
-        tensor([1.7329e-01, 5.8719e-06])
+        tensor([1.7329e-01, 5.8716e-06])
     """
     check_gamma(gamma)
     against = log_odds_against(wide(logits))

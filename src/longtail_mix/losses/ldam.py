@@ -66,7 +66,7 @@ def ldam_loss(
     Example:
         >>> cosines = torch.tensor([[0.6, 0.2], [0.6, 0.2]])
         >>> ldam_loss(cosines, torch.tensor([0, 1]), [1600, 100], reduction="none")
-        tensor([8.5522e-02, 2.7000e+01])
+        tensor([1.1048e-02, 2.7000e+01])
     """
     check_ldam_options(max_margin, scale)
     cosines = wide(logits)
@@ -104,7 +104,7 @@ class LDAMLoss(nn.Module):
     Example:
         >>> criterion = LDAMLoss([1600, 100])
         >>> criterion(torch.tensor([[0.6, 0.2], [0.2, 0.6]]), torch.tensor([0, 1]))
-        tensor(1.5674)
+        tensor(1.5298)
     """
 
     class_counts: Tensor

@@ -42,6 +42,7 @@ def weighted_cross_entropy(
         TypeError, ValueError: shapes, dtypes, devices or options that do not fit.
 
     Example:
+        >>> import torch
         >>> weighted_cross_entropy(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]))
         tensor(0.6931)
     """
@@ -60,6 +61,7 @@ class WeightedCrossEntropy(nn.Module):
         logits [B, K], labels [B] or shares [B, K] or a MixedTarget -> a scalar, or [B].
 
     Example:
+        >>> import torch
         >>> from longtail_mix import ClassBalancedWeights
         >>> criterion = WeightedCrossEntropy(ClassBalancedWeights([3, 1]))
         >>> criterion(torch.zeros(4, 2), torch.tensor([0, 0, 0, 1]))

@@ -91,7 +91,7 @@ def effective_number_weights(
 
     Example:
         >>> effective_number_weights([80, 15, 5], beta=0.9, normalise=mean_one_over_classes)
-        tensor([0.6283, 0.7911, 1.5806])
+        tensor([0.6382, 0.8035, 1.5582])
     """
     counts = check_counts_of_all(class_counts)
     # What is left to 1 is the exact number: 1 - (N - 1) / N loses digits where N is large.
@@ -179,7 +179,7 @@ class EffectiveNumberWeights(ClassWeights):
     Example:
         >>> weights = EffectiveNumberWeights([80, 15, 5], beta=0.9, normalise=mean_one_over_classes)
         >>> weights(torch.rand(2), torch.tensor([0, 2]))
-        tensor([0.6283, 1.5806])
+        tensor([0.6382, 1.5582])
     """
 
     def __init__(

@@ -31,10 +31,11 @@ class Pace(EpochSchedule):
 
     Example:
         >>> pace = Pace(epochs=10, batch_size=20)
-        >>> for epoch in range(7):
-        ...     pace.set_epoch(epoch)
-        ...     print(pace.count(20), end=" ")
-        10 14 16 18 19 20 20
+        >>> pace.count(20)
+        10
+        >>> pace.set_epoch(5)
+        >>> pace.count(20)
+        20
     """
 
     kept: Tensor
