@@ -3,7 +3,15 @@
 from longtail_mix import functional
 from longtail_mix._version import __version__
 from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
-from longtail_mix.losses import CosineClassifier, FocalLoss, LDAMLoss, WeightedCrossEntropy
+from longtail_mix.losses import (
+    CAREAttentionLoss,
+    CARELoss,
+    CosineClassifier,
+    DistanceWeightedOutside,
+    FocalLoss,
+    LDAMLoss,
+    WeightedCrossEntropy,
+)
 from longtail_mix.mixing import (
     BalancedPairing,
     HeadTailPairing,
@@ -40,12 +48,15 @@ from longtail_mix.weighting import (
 __all__ = [
     "BalancedPairing",
     "BooleanMapSaliency",
+    "CAREAttentionLoss",
+    "CARELoss",
     "ClassBalancedWeights",
     "ClassGroups",
     "ClassWeights",
     "ClassWiseHardExamples",
     "CosineClassifier",
     "DeferredWeighting",
+    "DistanceWeightedOutside",
     "EffectiveNumberWeights",
     "FocalLoss",
     "GradCAM",

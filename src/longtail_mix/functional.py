@@ -1,6 +1,13 @@
 """Every operator as a pure function, named as its module in snake case."""
 
-from longtail_mix.losses import focal_loss, ldam_loss, weighted_cross_entropy
+from longtail_mix.losses import (
+    care_attention_loss,
+    care_loss,
+    distance_weighted_outside,
+    focal_loss,
+    ldam_loss,
+    weighted_cross_entropy,
+)
 from longtail_mix.mixing import (
     balanced_pairing,
     balanced_partners,
@@ -34,9 +41,12 @@ __all__ = [
     "balanced_pairing",
     "balanced_partners",
     "boolean_map_saliency",
+    "care_attention_loss",
+    "care_loss",
     "class_activation_map",
     "class_balanced_weights",
     "class_wise_hard_examples",
+    "distance_weighted_outside",
     "effective_number_weights",
     "focal_loss",
     "grad_cam",

@@ -226,7 +226,7 @@ def test_any_layer_gives_what_the_function_gives_on_its_output(network, batch, l
     target = network.get_submodule(layer)
     kept = {}
 
-    def keep(module, args, output):
+    def keep(_module, _args, output):
         kept["features"] = output.clone()  # before the ReLU works in place
         return kept["features"].clone()
 
@@ -278,9 +278,9 @@ def test_a_training_step_counts_its_pictures(network, batch):
 
 def test_the_backbone_below_has_no_graph_and_is_not_run_backward(network, batch):
     below = []
-    network.stem.register_forward_hook(lambda *args: below.append(args[2].requires_grad))
+    network.stem.register_forward_hook(lambda *seen: below.append(seen[2].requires_grad))
     ran_backward = []
-    network.conv.register_full_backward_hook(lambda *args: ran_backward.append("conv"))
+    network.conv.register_full_backward_hook(lambda *_: ran_backward.append("conv"))
     with GradCAM(network, network.norm) as looking:
         looking(*batch)
         assert below == [False]
@@ -297,6 +297,13 @@ def test_works_where_gradients_are_off(network, batch, mode):
             assert torch.equal(looking(batch[0].clone(), batch[1]), expected)
             assert not torch.is_grad_enabled()
     assert torch.is_grad_enabled()
+
+
+def test_other_forward_passes_inside_with_are_as_always(network, batch):
+    with GradCAM(network, network.conv) as looking, torch.no_grad():
+        looking(*batch)
+        assert not network(batch[0]).requires_grad
+        assert looking._outputs is None
 
 
 def test_an_exception_leaves_nothing_behind(network, batch):
@@ -488,7 +495,7 @@ def test_tokens_of_a_vision_transformer(device):
     assert cam.shape == (3, 1, 2, 2)
     # By hand: the token sequence itself is the feature map, [B, C, N, 1] without its prefix.
     kept = []
-    handle = layer.register_forward_hook(lambda *args: kept.append(args[2]))
+    handle = layer.register_forward_hook(lambda *seen: kept.append(seen[2]))
     score = model(images).gather(1, labels[:, None]).sum()
     handle.remove()
     (gradient,) = torch.autograd.grad(score, kept[0])

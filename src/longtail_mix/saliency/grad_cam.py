@@ -148,7 +148,7 @@ class GradCAM:
         with ExitStack() as stack:
             stack.enter_context(_statistics_kept(self.model))
             stack.enter_context(torch.inference_mode(False))
-            # Without a graph, weights cast by autocast must not be kept for the training step around this.
+            # Older PyTorch keeps what autocast casts here, without a graph, for the training step around this.
             stack.enter_context(_autocast_without_cache(images))
             stack.enter_context(torch.set_grad_enabled(self.create_graph))  # _record turns it on at the layer
             return self._logits_and_maps(images, labels)[1]
