@@ -86,7 +86,7 @@ HEAVY = ["cv2", "kornia", "timm", "torchvision", "matplotlib", "triton", "PIL", 
 LAYERS = [
     ["_version"],
     ["_checks"],
-    ["_pictures", "class_groups", "targets"],
+    ["_pictures", "class_groups", "sampling", "targets"],
     ["saliency"],
     ["mixing"],
     ["weighting"],
