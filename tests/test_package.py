@@ -30,6 +30,7 @@ PUBLIC = [
     "LDAMLoss",
     "LesionAwareRatio",
     "MergedSaliency",
+    "MixInside",
     "MixedTarget",
     "Pace",
     "PaperRatio",

@@ -1,6 +1,7 @@
 """Mixing: saliency -> ratio -> mixed pictures or features."""
 
 from longtail_mix.mixing.balanced_pairing import BalancedPairing, balanced_pairing, balanced_partners
+from longtail_mix.mixing.inside import MixInside
 from longtail_mix.mixing.merge import MergedSaliency, merged_saliency
 from longtail_mix.mixing.pairing import HeadTailPairing, Pairing, head_tail_pairing, head_tail_partners
 from longtail_mix.mixing.patch import PatchMixup, patch_mixup
@@ -13,6 +14,7 @@ __all__ = [
     "HeadTailPairing",
     "LesionAwareRatio",
     "MergedSaliency",
+    "MixInside",
     "Pairing",
     "PaperRatio",
     "PatchMixup",

@@ -79,7 +79,7 @@ class ClassSampler(EpochSampler):
         classes = torch.multinomial(self.probabilities(), self.num_samples, replacement=True, generator=generator)
         wanted = torch.bincount(classes, minlength=len(self.class_counts)).tolist()
         places = classes.argsort(stable=True).split(wanted)
-        members = self._by_class.split([*self.class_counts.tolist(), *[0] * (len(wanted) - len(self.class_counts))])
+        members = self._by_class.split(self.class_counts.tolist())
         rows = torch.empty(self.num_samples, dtype=torch.int64)
         for own_places, own in zip(places, members, strict=True):
             if len(own_places):
