@@ -178,7 +178,7 @@ def _find(model: nn.Module, layer: str | nn.Module) -> nn.Module:
         return layer
     if not isinstance(layer, str):
         raise TypeError(f"layer: expected a torch.nn.Module or its name, got {type(layer).__name__}")
-    modules = dict(model.named_modules())
+    modules: dict[str, nn.Module] = dict(model.named_modules())
     if layer not in modules:
         near = [name for name in modules if name.rpartition(".")[0] == layer.rpartition(".")[0] and name]
         raise ValueError(f"layer: expected the name of a layer of the model, as {', '.join(near)}; got {layer!r}")
