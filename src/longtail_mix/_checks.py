@@ -67,6 +67,13 @@ def check_map(saliency: Tensor, name: str = "saliency") -> None:
     check_finite(saliency, name)
 
 
+def check_share(share: Tensor, name: str) -> None:
+    """A floating-point tensor whose values, where they are readable, lie in [0, 1]."""
+    check_floating(share, name)
+    if values_are_readable(share) and not ((share >= 0) & (share <= 1)).all():
+        raise ValueError(f"{name}: expected values in [0, 1], got {share.min():.3g} to {share.max():.3g}")
+
+
 def check_has_pixels(tensor: Tensor, name: str) -> None:
     """Raise ``ValueError`` where a picture or map has no height or no width."""
     if 0 in tensor.shape[-2:]:
@@ -103,6 +110,20 @@ def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "la
     if len(outside):
         expected = "of at least 0" if num_classes is None else f"from 0 to {num_classes - 1}"
         raise ValueError(f"{name}: expected labels {expected}, got {outside[:5].tolist()}")
+
+
+def check_counted(labels: Tensor, class_counts: Tensor) -> None:
+    """Integer labels [B], each of a class that has pictures by `class_counts` [K]; both on one device."""
+    check_labels(labels, len(class_counts))
+    check_same_device(class_counts, labels, "class_counts", "labels")
+    if not values_are_readable(labels):
+        return
+    uncounted = labels[class_counts[labels.long()] == 0]
+    if len(uncounted):
+        raise ValueError(
+            f"labels: expected labels of classes that class_counts {class_counts.tolist()} has pictures of, "
+            f"got {uncounted[:5].tolist()}"
+        )
 
 
 def check_class_counts(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]:
@@ -166,6 +187,13 @@ def check_probability(probability: float) -> None:
     check_number(probability, "probability")
     if not 0.0 <= probability <= 1.0:
         raise ValueError(f"probability: expected a number from 0 to 1, got {probability}")
+
+
+def check_positive(value: float, name: str) -> None:
+    """Raise ``ValueError`` unless `value` is a finite number above 0."""
+    check_number(value, name)
+    if not 0.0 < value < float("inf"):
+        raise ValueError(f"{name}: expected a finite number above 0, got {value}")
 
 
 def check_noise(noise: float) -> None:

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from longtail_mix._checks import (
-    check_floating,
     check_labels,
     check_same_device,
+    check_share,
     check_tensor,
     check_whole,
     values_are_readable,
@@ -95,15 +95,13 @@ class MixedTarget(NamedTuple):
         """Raise unless the three tensors fit each other and are in range."""
         check_labels(self.labels, num_classes)
         check_labels(self.other, num_classes, "other")
-        check_floating(self.lam, "lam")
+        check_share(self.lam, "lam")
         for tensor, name in ((self.other, "other"), (self.lam, "lam")):
             check_same_device(self.labels, tensor, "labels", name)
             if tensor.shape != self.labels.shape:
                 raise ValueError(
                     f"{name}: expected shape {list(self.labels.shape)} like labels, got {list(tensor.shape)}"
                 )
-        if values_are_readable(self.lam) and not ((self.lam >= 0) & (self.lam <= 1)).all():
-            raise ValueError(f"lam: expected values in [0, 1], got {self.lam.min():.3g} to {self.lam.max():.3g}")
 
 
 Target: TypeAlias = Tensor | MixedTarget

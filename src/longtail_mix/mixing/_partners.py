@@ -27,3 +27,9 @@ def draw_partners(weights: Tensor, generator: torch.Generator | None) -> tuple[T
         return rows, has_partner
     first = arrivals.masked_fill(~allowed, torch.inf).argmin(1)
     return torch.where(has_partner, first, rows), has_partner
+
+
+def as_pairs(partner: Tensor, mixed: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices of the pictures that are mixed [M] and of their partners [M]; M depends on the values."""
+    index = mixed.nonzero().squeeze(1)
+    return index, partner[index]

@@ -10,6 +10,7 @@ from longtail_mix._checks import (
     check_finite,
     check_floating,
     check_same_device,
+    check_share,
     check_tensor,
     check_whole,
     is_finite,
@@ -101,8 +102,7 @@ def _check_ratio(ratio: Tensor) -> None:
     check_floating(ratio, "ratio")
     if ratio.ndim != 4 or ratio.shape[1] != 1 or 0 in ratio.shape[-2:]:
         raise ValueError(f"ratio: expected [B, 1, h, w], got shape {list(ratio.shape)}")
-    if values_are_readable(ratio) and not ((ratio >= 0) & (ratio <= 1)).all():
-        raise ValueError(f"ratio: expected values in [0, 1], got {ratio.min():.3g} to {ratio.max():.3g}")
+    check_share(ratio, "ratio")
 
 
 class PatchMixup(nn.Module):
