@@ -36,6 +36,7 @@ from longtail_mix.mixing import (
     Sometimes,
     SPMix,
 )
+from longtail_mix.regions import LesionRegions
 from longtail_mix.saliency import (
     BooleanMapSaliency,
     GradCAM,
@@ -84,6 +85,7 @@ __all__ = [
     "KeepLabels",
     "LDAMLoss",
     "LesionAwareRatio",
+    "LesionRegions",
     "MergedSaliency",
     "MixCollate",
     "MixInside",

@@ -37,6 +37,7 @@ from longtail_mix.mixing import (
     to_blocks,
     weighted_partners,
 )
+from longtail_mix.regions import box_masks, lesion_regions, otsu_threshold, scale_boxes
 from longtail_mix.saliency import (
     boolean_map_saliency,
     class_activation_map,
@@ -60,6 +61,7 @@ __all__ = [
     "balanced_partners",
     "block_mask",
     "boolean_map_saliency",
+    "box_masks",
     "boxes_around",
     "care_attention_loss",
     "care_loss",
@@ -79,9 +81,11 @@ __all__ = [
     "ldam_loss",
     "lesion_aware_ratio",
     "lesion_probability",
+    "lesion_regions",
     "lsm",
     "merged_saliency",
     "mixup",
+    "otsu_threshold",
     "paper_ratio",
     "patch_mixup",
     "random_boxes",
@@ -91,6 +95,7 @@ __all__ = [
     "saliency_map",
     "saliency_mix",
     "saliency_peaks",
+    "scale_boxes",
     "self_paced",
     "semantic_weight",
     "shifted_partners",
