@@ -40,15 +40,10 @@ def mixup(
     """
     check_pairs(first, first_labels, second, second_labels)
     check_lam(lam, first)
-    share = lam.view(-1, 1, 1, 1)
+    dtype = torch.float32 if first.dtype == torch.uint8 else first.dtype
+    mixed = torch.lerp(second.to(dtype), first.to(dtype), lam.to(dtype).view(-1, 1, 1, 1))
     if first.dtype == torch.uint8:
-        mixed = (
-            torch.lerp(second.to(torch.float32), first.to(torch.float32), share.to(torch.float32))
-            .round_()
-            .to(torch.uint8)
-        )
-    else:
-        mixed = torch.lerp(second, first, share.to(first.dtype))
+        mixed = mixed.round_().to(torch.uint8)
     check_mixed(mixed, first, second)
     return mixed, MixedTarget(first_labels, second_labels, lam)
 
