@@ -12,7 +12,12 @@ from longtail_mix.data import long_tail_counts, long_tail_subset
 
 
 def cifar_lt_task(
-    data: type[CIFAR10], root: Path, imbalance: float, seed: int = 0, download: bool = False, max_count: int | None = None
+    data: type[CIFAR10],
+    root: Path,
+    imbalance: float,
+    seed: int = 0,
+    download: bool = False,
+    max_count: int | None = None,
 ) -> Task:
     """The long-tailed training pictures and the whole, balanced test set.
 

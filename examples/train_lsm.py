@@ -33,6 +33,7 @@ from longtail_mix import (
     MixedTarget,
     RandomPairing,
     Remix,
+    Sometimes,
     WeightedCrossEntropy,
     many_medium_few,
     many_medium_few_by_count,
@@ -43,7 +44,7 @@ from longtail_mix.weighting import mean_one_over_classes
 SPLITS = {"balanced": balanced_split, "stratified": stratified_split}
 CIFAR = Settings("resnet32", 32, 200, 128, learning_rate=0.01, weight_decay=2e-4, block_size=4, cam_layer="layer3")
 SETTINGS = {
-    "synthetic": Settings("test_resnet", 64, 10, 64, 0.05, 2e-4, block_size=8, cam_layer="layer3"),
+    "synthetic": Settings("test_resnet", 32, 10, 64, 0.05, 2e-4, block_size=4, cam_layer="layer2"),
     "isic2018": Settings("resnet50", 224, 100, 64, 0.01, 2e-4, block_size=28, cam_layer="layer4"),
     "cifar10": CIFAR,
     "cifar100": CIFAR,
@@ -105,7 +106,16 @@ def cmo(counts: list[int], settings: Settings) -> Mix:
 
 def lsm(counts: list[int], settings: Settings) -> Mix:
     del counts
-    two_streams = LSM(settings.block_size)
+    return on_cams(LSM(settings.block_size), settings)
+
+
+def lsm_half(counts: list[int], settings: Settings) -> Mix:
+    """Every other class-balanced picture stays as it is, so that the network sees what it will be tested on."""
+    del counts
+    return on_cams(Sometimes(LSM(settings.block_size), probability=0.5), settings)
+
+
+def on_cams(two_streams: nn.Module, settings: Settings) -> Mix:
 
     def mix(model: nn.Sequential, first: Batch, balanced: Callable[[], Batch]) -> tuple[Tensor, MixedTarget]:
         tail, tail_labels = balanced()
@@ -118,7 +128,13 @@ def lsm(counts: list[int], settings: Settings) -> Mix:
 
 
 LOSSES = {"ce": ("CE", cross_entropy), "ce-drw": ("CE-DRW", cross_entropy_drw), "ldam-drw": ("LDAM-DRW", ldam_drw)}
-MIXES = {"none": ("", no_mix), "cmo": (" + CMO", cmo), "remix": (" + Remix", remix), "lsm": (" + LSM", lsm)}
+MIXES = {
+    "none": ("", no_mix),
+    "cmo": (" + CMO", cmo),
+    "remix": (" + Remix", remix),
+    "lsm": (" + LSM", lsm),
+    "lsm-half": (" + LSM, half", lsm_half),
+}
 
 
 def arguments() -> argparse.Namespace:
@@ -130,7 +146,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--max-count", type=int, help="of CIFAR: pictures of the first class")
     parser.add_argument("--split", choices=SPLITS, default="balanced", help="of ISIC 2018: 7:1:2 balanced, or 80/20")
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
-    parser.add_argument("--mixes", nargs="+", choices=MIXES, default=list(MIXES))
+    parser.add_argument("--mixes", nargs="+", choices=MIXES, default=list(MIXES)[:4])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--model", help='"resnet32" or any timm model; this and the next: default by --data')
     for name in ("size", "epochs", "batch-size", "block-size"):
@@ -172,7 +188,7 @@ def main() -> None:
     runs = []
     for seed in options.seeds:
         for method in methods:
-            checkpoint = options.out / "checkpoints" / f"{method.name.replace(' ', '')}-{seed}.pt"
+            checkpoint = options.out / "checkpoints" / f"{method.name.replace(' ', '').replace(',', '-')}-{seed}.pt"
             if not options.resume:
                 checkpoint.unlink(missing_ok=True)
             runs.append(train(task, method, settings, seed, device, checkpoint))
