@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,11 @@ class Method:
 
 def build(settings: Settings, num_classes: int, cosine: bool) -> nn.Sequential:
     """Normalise, backbone, classifier."""
-    if settings.model == "resnet32":
-        backbone: nn.Module = ResNetCifar(32)
-        width = ResNetCifar.num_features
-    else:
-        backbone = timm.create_model(settings.model, num_classes=0)
-        width = backbone.num_features
-    return nn.Sequential(Normalise(), backbone, (CosineClassifier if cosine else nn.Linear)(width, num_classes))
+    backbone: Any = (
+        ResNetCifar(32) if settings.model == "resnet32" else timm.create_model(settings.model, num_classes=0)
+    )
+    classifier = CosineClassifier if cosine else nn.Linear
+    return nn.Sequential(Normalise(), backbone, classifier(backbone.num_features, num_classes))
 
 
 def two_streams(task: Task, batch_size: int, seed: int) -> TwoStreamLoader:
@@ -108,7 +107,7 @@ class Training:
         set_epoch(self.criterion, self.epoch)
         losses = []
         for first, second in self.loader:
-            images, target = self.mix(self.model, self.prepare(first), lambda second=second: self.prepare(second))
+            images, target = self.mix(self.model, self.prepare(first), partial(self.prepare, second))
             loss = self.criterion(self.model(images), target)
             self.optimizer.zero_grad()
             loss.backward()

@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from matplotlib.figure import Figure
 from pictures import Task
 from torch import Tensor
-from training import Run, Settings
+from training import Run
 
 from longtail_mix import ClassGroups
 from longtail_mix.metrics import long_tail_metrics
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 COLUMNS = ("many", "medium", "few", "accuracy", "macro_f1", "balanced_accuracy")
 REPLICATES = 1000
@@ -78,7 +81,8 @@ def bootstrap(
         times.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
         weights += times[:, lesion_of]
     cells = labels * classes + logits.argmax(-1)  # [seeds, N]
-    confusion = torch.stack([weights @ torch.eye(classes**2, dtype=torch.float64)[cell] for cell in cells])
+    empty = torch.zeros(replicates, classes**2, dtype=torch.float64)
+    confusion = torch.stack([empty.index_add(1, cell, weights) for cell in cells])
     measured = measures_of_confusion(confusion.unflatten(-1, (classes, classes)), groups)
     chosen = torch.randint(seeds, (replicates, seeds), generator=generator)
     index = torch.arange(replicates).unsqueeze(1)
@@ -168,7 +172,9 @@ def training_curve(runs: Sequence[Run]) -> Figure:
     return figure
 
 
-def write_report(folder: Path, task: Task, settings: Settings, runs: Sequence[Run], summary: dict[str, Any]) -> None:
+def write_report(
+    folder: Path, task: Task, settings: DataclassInstance, runs: Sequence[Run], summary: dict[str, Any]
+) -> None:
     """metrics.json and training_curve.png under `folder`."""
     report = {
         "task": task.name,
