@@ -13,6 +13,8 @@ from longtail_mix.data import (
     CLASSES,
     LESION_TYPES,
     Split,
+    isic2018_masks,
+    load_masks,
     load_pictures,
     read_isic2018,
     synthetic_dermoscopy,
@@ -31,9 +33,11 @@ class Pictures:
     images: Tensor  # uint8 [N, 3, S, S]
     labels: Tensor  # int64 [N]
     lesions: tuple[str, ...]
+    masks: Tensor | None = None  # bool [N, 1, S, S], true inside the lesion
 
     def to(self, device: torch.device) -> Pictures:
-        return Pictures(self.images.to(device), self.labels.to(device), self.lesions)
+        masks = None if self.masks is None else self.masks.to(device)
+        return Pictures(self.images.to(device), self.labels.to(device), self.lesions, masks)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def synthetic_task(size: int, seed: int, background_cue: float = BACKGROUND_CUE)
     train = synthetic_dermoscopy(SYNTHETIC_COUNTS, size, seed=2 * seed, background_cue=background_cue)
     per_class = [SYNTHETIC_TEST_PER_CLASS] * len(SYNTHETIC_COUNTS)
     test = synthetic_dermoscopy(per_class, size, seed=2 * seed + 1)
-    sides = (Pictures(side.images, side.labels, side.lesions) for side in (train, test))
+    sides = (Pictures(side.images, side.labels, side.lesions, side.masks) for side in (train, test))
     return Task(f"synthetic, background cue {background_cue}", LESION_TYPES, *sides)
 
 
@@ -75,14 +79,17 @@ def isic2018_task(
     split: Callable[..., Split],
     root: Path | None = None,
     cache_dir: Path | None = None,
+    with_masks: bool = False,
 ) -> Task:
     """ISIC 2018 Task 3, square centre crops, split by lesion; a validation part is left aside."""
     data = read_isic2018(root)
     sides = split(data.labels, data.lesions, seed=seed)
     images = load_pictures(data.paths, size, cache_dir=cache_dir)
+    masks = load_masks(isic2018_masks(data), size, cache_dir=cache_dir) if with_masks else None
 
     def side(rows: Tensor) -> Pictures:
-        return Pictures(images[rows], data.labels[rows], pick(data.lesions, rows))
+        lesion_masks = None if masks is None else masks[rows]
+        return Pictures(images[rows], data.labels[rows], pick(data.lesions, rows), lesion_masks)
 
     return Task(f"ISIC 2018, {split.__name__}", CLASSES, side(sides.train), side(sides.test))
 

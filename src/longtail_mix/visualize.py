@@ -1,20 +1,22 @@
-"""Pictures of what a mix does, in the manner of Fig. 4 of the SPMix paper."""
+"""Pictures of what a mix does, and of where a network looks: after Fig. 4 of SPMix's paper and Fig. 10 of CARE's."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from longtail_mix._checks import check_alike, check_images
+from longtail_mix._checks import check_alike, check_images, check_map
 from longtail_mix.mixing import SPMix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["pair_panel"]
+__all__ = ["attention_panel", "pair_panel"]
 
 COLUMNS = ("tail", "head", "tail saliency", "head saliency", "merged", "ratio", "mixed")
 
@@ -71,6 +73,68 @@ def pair_panel(
         if titles is not None:
             axes_of_pair[0].set_ylabel(titles[row], fontsize=8)
     for axis, name in zip(axes[0], COLUMNS, strict=True):
+        axis.set_title(name, fontsize=9)
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def attention_panel(
+    images: Tensor, masks: Tensor, maps: Mapping[str, Tensor], titles: list[str] | None = None
+) -> Figure:
+    """One row per picture: the picture with its lesion or box outlined, then each map laid over it.
+
+    Blue is 0 and red is 1, on one scale for all maps, which are brought to the picture's size bilinearly.
+
+    Args:
+        images: pictures [B, 3, H, W], uint8 or floating point in [0, 1]; shown as they are.
+        masks: lesions or boxes [B, 1, H, W], bool; their outline is drawn on every picture of the row.
+        maps: for each column its name and maps [B, 1, h, w] in [0, 1], such as those of a network before and after.
+        titles: a line for the left of each row.
+
+    Returns:
+        A matplotlib figure; ``figure.savefig(path)`` writes it. It is not registered with pyplot.
+
+    Raises:
+        TypeError, ValueError: pictures, masks or maps that do not fit each other; another number of titles than
+            pictures; no picture.
+
+    Example:
+        >>> images, masks = torch.rand(2, 3, 32, 32), torch.zeros(2, 1, 32, 32, dtype=torch.bool)
+        >>> panel = attention_panel(images, masks, {"before": torch.rand(2, 1, 7, 7), "after": torch.rand(2, 1, 7, 7)})
+        >>> len(panel.axes)
+        6
+    """
+    from matplotlib.figure import Figure
+
+    check_images(images)
+    if len(images) == 0:
+        raise ValueError("images: expected at least one picture, got none")
+    if masks.dtype != torch.bool or masks.shape != (len(images), 1, *images.shape[2:]):
+        raise ValueError(
+            f"masks: expected bool {[len(images), 1, *images.shape[2:]]}, got {masks.dtype} {list(masks.shape)}"
+        )
+    for name, cam in maps.items():
+        check_map(cam, f"maps[{name!r}]")
+        if len(cam) != len(images):
+            raise ValueError(f"maps[{name!r}]: expected one for each of {len(images)} pictures, got {len(cam)}")
+    if titles is not None and len(titles) != len(images):
+        raise ValueError(f"titles: expected one for each of {len(images)} pictures, got {len(titles)}")
+
+    height, width = images.shape[2:]
+    columns = 1 + len(maps)
+    figure = Figure(figsize=(1.6 * columns + 0.2, 1.6 * len(images) * height / width + 0.4))
+    axes = figure.subplots(len(images), columns, squeeze=False)
+    for row, axes_of_picture in enumerate(axes):
+        for axis, overlay in zip(axes_of_picture, (None, *maps.values()), strict=True):
+            _show(axis, images[row])
+            if overlay is not None:
+                full = F.interpolate(overlay[row : row + 1].detach().float(), (height, width), mode="bilinear")
+                axis.imshow(full[0, 0].cpu().numpy(), cmap="jet", vmin=0, vmax=1, alpha=0.45)
+            if masks[row].any() and not masks[row].all():
+                axis.contour(masks[row, 0].cpu().numpy(), levels=[0.5], colors="white", linewidths=1.0)
+        if titles is not None:
+            axes_of_picture[0].set_ylabel(titles[row], fontsize=8)
+    for axis, name in zip(axes[0], ("picture", *maps), strict=True):
         axis.set_title(name, fontsize=9)
     figure.tight_layout(pad=0.3)
     return figure

@@ -251,6 +251,9 @@ def test_distance_weights_equal_a_loop_over_pixels(device):
                 expected = 0.0 if mask[b, 0, y, x] else 1 + 3.0 * distance / 10
                 assert weights[b, 0, y, x].item() == pytest.approx(expected, rel=1e-6)
     assert torch.equal(distance_weighted_outside(mask, 0.0), (~mask).float())
+    soft = 0.8 * mask.float() + 0.1  # 0.5 and more is inside
+    torch.testing.assert_close(distance_weighted_outside(soft, 3.0)[~mask], 0.9 * weights[~mask])
+    torch.testing.assert_close(distance_weighted_outside(soft, 3.0)[mask], torch.full_like(weights[mask], 0.1))
 
 
 def test_distance_weights_enter_the_loss():
