@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 from benchmarks import fidelity
+from benchmarks.speed import compare, list_cases, run, show, steps
 
-COMMANDS = {"fidelity": fidelity}
+COMMANDS = {"fidelity": fidelity, "list": list_cases, "run": run, "compare": compare, "show": show, "steps": steps}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

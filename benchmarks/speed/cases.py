@@ -1,0 +1,160 @@
+"""The table of what is timed. A new operator gets a line here, a new size or dtype a word."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.speed import inputs, peers
+from benchmarks.speed.case import Case
+from benchmarks.speed.inputs import CLASS_COUNTS
+from longtail_mix import (
+    BalancedPairing,
+    BooleanMapSaliency,
+    HeadTailPairing,
+    LesionAwareRatio,
+    MergedSaliency,
+    PaperRatio,
+    PatchMixup,
+    ReleasedRatio,
+    SaliencyMap,
+    SkinContrastSaliency,
+    SpectralResidualSaliency,
+    SPMix,
+)
+from longtail_mix.mixing import Pairing
+
+__all__ = ["CASES"]
+
+PICTURES = ((64, 3, 224, 224), (256, 3, 224, 224), (16, 3, 224, 224), (1024, 3, 32, 32), (64, 3, 512, 512))
+MAPS = tuple((batch, 1, *sides) for batch, _, *sides in PICTURES)
+FEATURES = ((64, 2048, 7, 7), (256, 2048, 7, 7))
+TOKENS = ((64, 196, 768), (256, 196, 768), (1024, 196, 768))
+LABELS = ((64,), (1024,))
+
+BYTES_OR_FLOAT = (torch.float32, torch.uint8)
+FLOAT = (torch.float32,)
+MIXED_PRECISION = (torch.float32, torch.bfloat16, torch.float16)
+LABEL = (torch.int64,)
+
+
+class MixBatch(nn.Module):
+    """Each picture of a batch with its partner, ratios given: what SPMix does once it has its ratios."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = PatchMixup()
+
+    def forward(self, images: Tensor, partner: Tensor, ratio: Tensor) -> Tensor:
+        mixed: Tensor = self.mix(images, images[partner], ratio)
+        return mixed
+
+
+class Partners(nn.Module):
+    """A pairing in its form of fixed size, the one SPMix uses."""
+
+    def __init__(self, pairing: Pairing) -> None:
+        super().__init__()
+        self.pairing = pairing
+
+    def forward(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return self.pairing.partners(labels)
+
+
+CASES = (
+    # Saliency
+    Case("saliency", SaliencyMap, inputs.pictures, PICTURES, BYTES_OR_FLOAT, peers.OPENCV_FINE_GRAINED),
+    Case(
+        "spectral_residual",
+        SpectralResidualSaliency,
+        inputs.pictures,
+        PICTURES[:2],
+        (torch.uint8,),
+        peers.OPENCV_SPECTRAL_RESIDUAL,
+    ),
+    Case("boolean_map", BooleanMapSaliency, inputs.pictures, PICTURES[:2], (torch.uint8,)),
+    Case("skin_contrast", SkinContrastSaliency, inputs.pictures, PICTURES[:2], (torch.uint8,)),
+    # Ratio
+    Case("merged", MergedSaliency, inputs.maps(2), MAPS, FLOAT),
+    Case(
+        "lesion_aware_ratio",
+        LesionAwareRatio,
+        inputs.maps(1),
+        MAPS,
+        FLOAT,
+        repeatable=partial(LesionAwareRatio, noise=0.0),
+    ),
+    Case("paper_ratio", PaperRatio, inputs.maps(2), MAPS, FLOAT, repeatable=partial(PaperRatio, noise=0.0)),
+    Case("released_ratio", ReleasedRatio, inputs.maps(2), MAPS, FLOAT, repeatable=partial(ReleasedRatio, noise=0.0)),
+    # Pairs
+    Case("head_tail_pairing", lambda: Partners(HeadTailPairing(CLASS_COUNTS)), inputs.labels, LABELS, LABEL),
+    Case("balanced_pairing", lambda: Partners(BalancedPairing()), inputs.labels, LABELS, LABEL),
+    # Mix
+    Case(
+        "patch_mixup",
+        PatchMixup,
+        inputs.mix_pictures(),
+        PICTURES,
+        MIXED_PRECISION,
+        peers.MIXES_OF_PICTURES,
+        differentiable=True,
+    ),
+    Case(
+        "patch_mixup_channels_last",
+        PatchMixup,
+        inputs.mix_pictures(torch.channels_last),
+        PICTURES[:2],
+        MIXED_PRECISION,
+        (peers.ONE_LERP,),
+        differentiable=True,
+    ),
+    Case(
+        "patch_mixup_features",
+        PatchMixup,
+        inputs.mix(7, 7),
+        FEATURES,
+        MIXED_PRECISION,
+        (peers.ONE_LERP,),
+        differentiable=True,
+    ),
+    Case(
+        "patch_mixup_tokens",
+        PatchMixup,
+        inputs.mix(14, 14),
+        TOKENS,
+        MIXED_PRECISION,
+        (peers.ONE_LERP,),
+        differentiable=True,
+    ),
+    Case("mix_batch", MixBatch, inputs.mix_batch, PICTURES, FLOAT, peers.BATCH_MIXES, differentiable=True),
+    # Pipelines
+    Case(
+        "spmix",
+        partial(SPMix, CLASS_COUNTS),
+        inputs.batch,
+        PICTURES,
+        BYTES_OR_FLOAT,
+        peers.BATCH_MIXES,
+        repeatable=partial(SPMix, CLASS_COUNTS, noise=0.0),
+    ),
+    Case(
+        "spmix_cached_maps",
+        partial(SPMix, CLASS_COUNTS),
+        inputs.batch_with_maps,
+        PICTURES,
+        BYTES_OR_FLOAT,
+        peers.BATCH_MIXES,
+        repeatable=partial(SPMix, CLASS_COUNTS, noise=0.0),
+    ),
+    Case(
+        "spmix_released",
+        SPMix.released,
+        inputs.batch,
+        PICTURES[:2],
+        BYTES_OR_FLOAT,
+        peers.BATCH_MIXES,
+        repeatable=partial(SPMix.released, noise=0.0),
+    ),
+)

@@ -1,0 +1,92 @@
+"""Made-up inputs, several sets of them, so that no call finds its input in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+__all__ = ["CLASS_COUNTS", "PATCH", "batch", "batch_with_maps", "labels", "maps", "mix", "pictures", "rotation"]
+
+CLASS_COUNTS = (6705, 1113, 514, 327, 1099, 115, 142)  # ISIC 2018
+PATCH = 16
+
+Shape = tuple[int, ...]
+Draw = Callable[[Shape, torch.dtype, torch.Generator], tuple[Tensor, ...]]
+
+
+def pictures(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Pictures [B,3,H,W] in [0, 1], or uint8."""
+    if dtype == torch.uint8:
+        return (torch.randint(256, shape, dtype=dtype, device=generator.device, generator=generator),)
+    return (torch.rand(shape, device=generator.device, generator=generator).to(dtype),)
+
+
+def labels(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Labels [B] of seven classes, all equally likely."""
+    return (torch.randint(len(CLASS_COUNTS), shape, dtype=dtype, device=generator.device, generator=generator),)
+
+
+def maps(number: int) -> Draw:
+    """`number` saliency maps [B,1,H,W]."""
+
+    def draw(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return tuple(pictures(shape, dtype, generator)[0] for _ in range(number))
+
+    return draw
+
+
+def batch(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Pictures and labels."""
+    return *pictures(shape, dtype, generator), *labels(shape[:1], torch.int64, generator)
+
+
+def batch_with_maps(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Pictures, labels, and the pictures' saliency."""
+    return *batch(shape, dtype, generator), *pictures((shape[0], 1, *shape[2:]), torch.float32, generator)
+
+
+def mix(rows: int, columns: int, memory_format: torch.memory_format = torch.contiguous_format) -> Draw:
+    """Tail, head and a ratio [B,1,rows,columns]."""
+
+    def draw(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+        tail, head = (pictures(shape, dtype, generator)[0] for _ in range(2))
+        if len(shape) == 4:
+            tail, head = (x.to(memory_format=memory_format) for x in (tail, head))
+        kind = dtype if dtype.is_floating_point else torch.float32
+        return tail, head, pictures((shape[0], 1, rows, columns), kind, generator)[0]
+
+    return draw
+
+
+def mix_pictures(memory_format: torch.memory_format = torch.contiguous_format) -> Draw:
+    """Tail, head and a ratio for patches of ``PATCH`` pixels."""
+
+    def draw(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return mix(shape[-2] // PATCH, shape[-1] // PATCH, memory_format)(shape, dtype, generator)
+
+    return draw
+
+
+def mix_batch(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Pictures of a batch, the partner of each, a ratio for patches of ``PATCH`` pixels."""
+    images, _, ratio = mix_pictures()(shape, dtype, generator)
+    return images, torch.randperm(shape[0], device=generator.device, generator=generator), ratio
+
+
+def rotation(bytes_of_a_set: int, device: torch.device, most: int = 64) -> int:
+    """How many sets of inputs it takes to overflow the cache four times."""
+    return min(max(ceil(4 * cache_bytes(device) / max(bytes_of_a_set, 1)), 1), most)
+
+
+def cache_bytes(device: torch.device) -> int:
+    """The last cache before the memory of a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).L2_cache_size)
+    size = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
+    if size.exists():
+        return int(size.read_text().strip().removesuffix("K")) * 1024
+    return 32 * 2**20  # what servers have, where the system does not say

@@ -1,0 +1,136 @@
+"""Whom we are compared with, each as its own documentation says it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.speed.case import Operator, Peer
+from benchmarks.speed.inputs import CLASS_COUNTS
+
+__all__ = ["BATCH_MIXES", "MIXES_OF_PICTURES", "ONE_LERP", "OPENCV_FINE_GRAINED", "OPENCV_SPECTRAL_RESIDUAL"]
+
+NUM_CLASSES = len(CLASS_COUNTS)
+
+
+def _torchvision(name: str) -> Callable[[], Operator]:
+    def build() -> Operator:
+        from torchvision.transforms import v2
+
+        operator: Operator = getattr(v2, name)(num_classes=NUM_CLASSES)
+        return operator
+
+    return build
+
+
+def _kornia(name: str) -> Callable[[], Operator]:
+    def build() -> Operator:
+        import kornia.augmentation
+
+        operator: Operator = getattr(kornia.augmentation, name)(data_keys=["input", "class"])
+        return operator
+
+    return build
+
+
+def _timm(mixup_alpha: float, cutmix_alpha: float) -> Callable[[], Operator]:
+    def build() -> Operator:
+        from timm.data.mixup import Mixup
+
+        make: Callable[..., Operator] = Mixup
+        return make(mixup_alpha, cutmix_alpha, label_smoothing=0.0, num_classes=NUM_CLASSES)
+
+    return build
+
+
+timm_mixup, timm_cutmix = _timm(1.0, 0.0), _timm(0.0, 1.0)
+
+
+def _pictures_and_labels(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """The pictures of any mix, and labels, its own or made up: these mixes take both."""
+    images, labels = inputs[:2]
+    if labels.ndim != 1:
+        labels = torch.arange(len(images), device=images.device)
+    return images, labels % NUM_CLASSES
+
+
+def _own_pictures_and_labels(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """The same for timm, which mixes in place and so gets pictures of its own."""
+    images, labels = _pictures_and_labels(inputs)
+    return images.clone(), labels
+
+
+BATCH_MIXES = (
+    Peer("torchvision MixUp", _torchvision("MixUp"), _pictures_and_labels),
+    Peer("torchvision CutMix", _torchvision("CutMix"), _pictures_and_labels),
+    Peer("timm Mixup", timm_mixup, _own_pictures_and_labels),
+    Peer("kornia RandomMixUpV2", _kornia("RandomMixUpV2"), _pictures_and_labels),
+    Peer("kornia RandomCutMixV2", _kornia("RandomCutMixV2"), _pictures_and_labels),
+)
+
+
+def _lerp() -> Operator:
+    def lerp(tail: Tensor, head: Tensor, ratio: Tensor) -> Tensor:  # noqa: ARG001 it has one ratio for everything
+        return torch.lerp(head, tail, 0.5)
+
+    return lerp
+
+
+# No peer of ours, but what a single elementwise launch costs that reads and writes as much.
+ONE_LERP = Peer("torch.lerp, one ratio", _lerp, role="roof")
+MIXES_OF_PICTURES = (ONE_LERP, *BATCH_MIXES[:3])
+
+
+def _detector(name: str) -> Callable[[Any], Any]:
+    import cv2
+
+    if not hasattr(cv2, "saliency"):
+        raise ImportError("OpenCV is installed without its contrib modules")
+
+    def detect(picture: Any) -> Any:
+        return getattr(cv2.saliency, name)().computeSaliency(picture)[1]
+
+    return detect
+
+
+def _one_by_one(name: str) -> Callable[[], Operator]:
+    def build() -> Operator:
+        detect = _detector(name)
+        return lambda *pictures: [detect(picture) for picture in pictures]
+
+    return build
+
+
+def _in_threads(name: str) -> Callable[[], Operator]:
+    def build() -> Operator:
+        detect, threads = _detector(name), ThreadPoolExecutor(torch.get_num_threads())
+        return lambda *pictures: list(threads.map(detect, pictures))
+
+    return build
+
+
+def _bgr(inputs: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    """The same pictures as OpenCV wants them, outside of what is timed: bytes, BGR, channels last, on the CPU."""
+    (images,) = inputs
+    if images.is_floating_point():
+        images = (images.float() * 255).round().to(torch.uint8)
+    return tuple(images.flip(1).permute(0, 2, 3, 1).contiguous().cpu().numpy())
+
+
+def _stacked(found: list[Any]) -> Tensor:
+    return torch.stack([torch.from_numpy(one) for one in found]).unsqueeze(1)
+
+
+def _opencv(name: str, tolerance: float) -> tuple[Peer, ...]:
+    return (
+        Peer("OpenCV, 1 thread", _one_by_one(name), _bgr, _stacked, tolerance, on_host=True),
+        Peer("OpenCV, torch's threads", _in_threads(name), _bgr, _stacked, tolerance, on_host=True),
+    )
+
+
+OPENCV_FINE_GRAINED = _opencv("StaticSaliencyFineGrained_create", 0.0)
+OPENCV_SPECTRAL_RESIDUAL = _opencv("StaticSaliencySpectralResidual_create", 1e-3)

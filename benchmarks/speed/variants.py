@@ -1,0 +1,85 @@
+"""Our operator in each way it can run: plain PyTorch, the same compiled, with our kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.speed.case import Operator, Problem
+from benchmarks.speed.reference import kernels_run_on, reference_only
+
+__all__ = ["VARIANTS", "Variant", "forward_backward", "tensors_of", "variants_on"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run an operator.
+
+    Attributes:
+        name: as printed, and as ``--variant`` selects it.
+        within: the state of the library in which it runs.
+        wrap: what is done to the operator first.
+    """
+
+    name: str
+    within: Callable[[], AbstractContextManager[None]]
+    wrap: Callable[[Operator], Operator]
+
+    def operator(self, problem: Problem, build: Callable[[], Operator], device: torch.device) -> Operator:
+        """The operator of a problem, forward or forward and backward."""
+        made = build()
+        if isinstance(made, nn.Module):
+            made = made.to(device)
+        inner = self.wrap(made)
+        called = forward_backward(inner) if problem.backward else inner
+
+        def operator(*inputs: Tensor) -> Any:
+            with self.within():
+                return called(*inputs)
+
+        return operator
+
+
+def _as_it_is(operator: Operator) -> Operator:
+    return operator
+
+
+def _compiled(operator: Operator) -> Operator:
+    compiled: Operator = torch.compile(operator, fullgraph=True, dynamic=False)
+    return compiled
+
+
+EAGER = Variant("eager", reference_only, _as_it_is)
+COMPILED = Variant("compiled", reference_only, _compiled)
+KERNEL = Variant("kernel", nullcontext, _as_it_is)
+VARIANTS = (EAGER, COMPILED, KERNEL)
+
+
+def variants_on(device: torch.device) -> tuple[Variant, ...]:
+    """Those that are something of their own on a device."""
+    return VARIANTS if kernels_run_on(device) else (EAGER, COMPILED)
+
+
+def forward_backward(operator: Operator) -> Operator:
+    """The operator and the gradients of all its floating-point inputs; the last argument is the result's gradient."""
+
+    def call(*inputs: Tensor) -> tuple[Tensor, ...]:
+        *arguments, gradient = inputs
+        leaves = [x.detach().requires_grad_(x.is_floating_point()) for x in arguments]
+        (result, *_) = tensors_of(operator(*leaves))
+        wanted = [x for x in leaves if x.requires_grad]
+        return result.detach(), *torch.autograd.grad(result, wanted, gradient)
+
+    return call
+
+
+def tensors_of(result: Any) -> list[Tensor]:
+    """The tensors in what an operator returns."""
+    if isinstance(result, Tensor):
+        return [result]
+    return [tensor for part in result for tensor in tensors_of(part)] if isinstance(result, tuple | list) else []
