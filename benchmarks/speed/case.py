@@ -59,6 +59,7 @@ class Case:
         repeatable: makes it without noise on the pixels, for the check that all variants compute the same; default:
             `build`.
         differentiable: whether it is timed forward and backward as well.
+        compiles: whether there is something to compile; a class activation map runs other people's models as they are.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Case:
     peers: tuple[Peer, ...] = ()
     repeatable: Callable[[], Operator] | None = None
     differentiable: bool = False
+    compiles: bool = True
 
     def problems(self) -> list[Problem]:
         """Every size, dtype and direction of the table."""

@@ -13,6 +13,7 @@ from benchmarks.speed.inputs import CLASS_COUNTS
 from longtail_mix import (
     BalancedPairing,
     BooleanMapSaliency,
+    GradCAM,
     HeadTailPairing,
     LesionAwareRatio,
     MergedSaliency,
@@ -24,6 +25,7 @@ from longtail_mix import (
     SpectralResidualSaliency,
     SPMix,
 )
+from longtail_mix.functional import care_attention_loss
 from longtail_mix.mixing import Pairing
 
 __all__ = ["CASES"]
@@ -50,6 +52,25 @@ class MixBatch(nn.Module):
     def forward(self, images: Tensor, partner: Tensor, ratio: Tensor) -> Tensor:
         mixed: Tensor = self.mix(images, images[partner], ratio)
         return mixed
+
+
+class LastLayerCAM(nn.Module):
+    """Grad-CAM of a ResNet-50 at its last feature map, as it is used: forward, and back to that map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = peers.resnet50()
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        with GradCAM(self.model, self.model.layer4) as grad_cam:
+            return grad_cam(images, labels)
+
+
+class Attention(nn.Module):
+    """CARE's attention loss of given maps, against masks at the picture's size."""
+
+    def forward(self, mask: Tensor, cam: Tensor) -> Tensor:
+        return care_attention_loss(cam, mask)
 
 
 class Partners(nn.Module):
@@ -157,4 +178,15 @@ CASES = (
         peers.BATCH_MIXES,
         repeatable=partial(SPMix.released, noise=0.0),
     ),
+    # Looking at a model
+    Case(
+        "grad_cam_resnet50",
+        LastLayerCAM,
+        inputs.batch,
+        ((16, 3, 224, 224), (256, 3, 224, 224)),
+        FLOAT,
+        (peers.PYTORCH_GRAD_CAM,),
+        compiles=False,
+    ),
+    Case("care_attention_loss", Attention, inputs.mask_and_cam, MAPS[:2], FLOAT),
 )

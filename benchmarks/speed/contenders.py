@@ -15,7 +15,7 @@ from benchmarks.speed.case import Operator, Peer, Problem
 from benchmarks.speed.check import compare_with_peer, compare_with_reference
 from benchmarks.speed.inputs import rotation
 from benchmarks.speed.timing import Call
-from benchmarks.speed.variants import EAGER, Variant, tensors_of
+from benchmarks.speed.variants import COMPILED, EAGER, Variant, tensors_of
 
 __all__ = ["Contender", "Field", "line_up"]
 
@@ -96,6 +96,8 @@ def line_up(problem: Problem, variants: Sequence[Variant], device: torch.device,
         return Contender(variant.name, "ours", on_each(operator, sets))
 
     for variant in variants:
+        if variant is COMPILED and not case.compiles:
+            continue
         lined_up.admit(variant.name, partial(ours, variant))
 
     if not with_others:

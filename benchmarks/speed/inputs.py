@@ -9,7 +9,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-__all__ = ["CLASS_COUNTS", "PATCH", "batch", "batch_with_maps", "labels", "maps", "mix", "pictures", "rotation"]
+__all__ = [
+    "CLASS_COUNTS",
+    "PATCH",
+    "batch",
+    "batch_with_maps",
+    "labels",
+    "maps",
+    "mask_and_cam",
+    "mix",
+    "mix_batch",
+    "mix_pictures",
+    "pictures",
+    "rotation",
+]
 
 CLASS_COUNTS = (6705, 1113, 514, 327, 1099, 115, 142)  # ISIC 2018
 PATCH = 16
@@ -75,6 +88,12 @@ def mix_batch(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> t
     """Pictures of a batch, the partner of each, a ratio for patches of ``PATCH`` pixels."""
     images, _, ratio = mix_pictures()(shape, dtype, generator)
     return images, torch.randperm(shape[0], device=generator.device, generator=generator), ratio
+
+
+def mask_and_cam(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Masks [B,1,H,W] of a fifth of the picture, and class activation maps [B,1,H/32,W/32]."""
+    (soft,) = pictures(shape, dtype, generator)
+    return (soft > 0.8).to(dtype), *pictures((*shape[:2], shape[2] // 32, shape[3] // 32), dtype, generator)
 
 
 def rotation(bytes_of_a_set: int, device: torch.device, most: int = 64) -> int:

@@ -29,7 +29,6 @@ def measure(problem: Problem, variants: Sequence[Variant], device: torch.device,
         ImportError: the operator needs a package that is not installed.
         DisagreementError: a check failed; there is nothing to report.
     """
-    torch.compiler.reset()  # graphs of other problems would count towards the limit of recompilations
     lined_up = line_up(problem, variants, device)
     timed = [(contender, *warmed_up(contender, device, plan)) for contender in lined_up.contenders]
 

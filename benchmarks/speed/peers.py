@@ -12,7 +12,17 @@ from torch import Tensor
 from benchmarks.speed.case import Operator, Peer
 from benchmarks.speed.inputs import CLASS_COUNTS
 
-__all__ = ["BATCH_MIXES", "MIXES_OF_PICTURES", "ONE_LERP", "OPENCV_FINE_GRAINED", "OPENCV_SPECTRAL_RESIDUAL"]
+__all__ = [
+    "BATCH_MIXES",
+    "MIXES_OF_PICTURES",
+    "ONE_LERP",
+    "OPENCV_FINE_GRAINED",
+    "OPENCV_SPECTRAL_RESIDUAL",
+    "PYTORCH_GRAD_CAM",
+    "resnet50",
+    "timm_cutmix",
+    "timm_mixup",
+]
 
 NUM_CLASSES = len(CLASS_COUNTS)
 
@@ -27,14 +37,18 @@ def _torchvision(name: str) -> Callable[[], Operator]:
     return build
 
 
-def _kornia(name: str) -> Callable[[], Operator]:
-    def build() -> Operator:
-        import kornia.augmentation
+def _kornia_mixup() -> Operator:
+    from kornia.augmentation import RandomMixUpV2
 
-        operator: Operator = getattr(kornia.augmentation, name)(data_keys=["input", "class"])
-        return operator
+    operator: Operator = RandomMixUpV2(data_keys=["input", "class"])
+    return operator
 
-    return build
+
+def _kornia_cutmix() -> Operator:
+    from kornia.augmentation import RandomCutMixV2
+
+    operator: Operator = RandomCutMixV2(data_keys=["input", "class"], use_correct_lambda=True)
+    return operator
 
 
 def _timm(mixup_alpha: float, cutmix_alpha: float) -> Callable[[], Operator]:
@@ -68,8 +82,8 @@ BATCH_MIXES = (
     Peer("torchvision MixUp", _torchvision("MixUp"), _pictures_and_labels),
     Peer("torchvision CutMix", _torchvision("CutMix"), _pictures_and_labels),
     Peer("timm Mixup", timm_mixup, _own_pictures_and_labels),
-    Peer("kornia RandomMixUpV2", _kornia("RandomMixUpV2"), _pictures_and_labels),
-    Peer("kornia RandomCutMixV2", _kornia("RandomCutMixV2"), _pictures_and_labels),
+    Peer("kornia RandomMixUpV2", _kornia_mixup, _pictures_and_labels),
+    Peer("kornia RandomCutMixV2", _kornia_cutmix, _pictures_and_labels),
 )
 
 
@@ -83,6 +97,39 @@ def _lerp() -> Operator:
 # No peer of ours, but what a single elementwise launch costs that reads and writes as much.
 ONE_LERP = Peer("torch.lerp, one ratio", _lerp, role="roof")
 MIXES_OF_PICTURES = (ONE_LERP, *BATCH_MIXES[:3])
+
+
+def resnet50() -> Any:
+    """The model whose attention is looked at, with weights made up from one seed."""
+    import timm
+
+    torch.manual_seed(0)
+    return timm.create_model("resnet50", num_classes=NUM_CLASSES).eval()
+
+
+def _grad_cam() -> Operator:
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    models: dict[torch.device, Any] = {}
+
+    def look(images: Tensor, *labels: int) -> Any:
+        if images.device not in models:
+            model = resnet50().to(images.device)
+            models[images.device] = GradCAM(model, [model.layer4])
+        return models[images.device](images, [ClassifierOutputTarget(label) for label in labels])
+
+    return look
+
+
+def _pictures_and_numbers(inputs: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    """Its targets take plain numbers."""
+    images, labels = inputs
+    return images, *labels.tolist()
+
+
+# Not the same map: cut at zero, brought to the picture's size, on the CPU as an array.
+PYTORCH_GRAD_CAM = Peer("pytorch-grad-cam", _grad_cam, _pictures_and_numbers)
 
 
 def _detector(name: str) -> Callable[[Any], Any]:

@@ -7,18 +7,20 @@ from pathlib import Path
 
 from benchmarks.speed.plot import draw
 from benchmarks.speed.results import Results
-from benchmarks.speed.table import as_text
+from benchmarks.speed.table import as_text, short
 
 SUMMARY = "print and draw what was measured before"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, nargs="+", help="performance.json, as run writes it")
+    parser.add_argument("file", type=Path, nargs="+", help="as run and steps write them")
+    parser.add_argument("--short", action="store_true", help="a line for each problem, no picture")
 
 
 def run(options: argparse.Namespace) -> None:
     for path in options.file:
         results = Results.read(path)
         print(f"{path}: {results.about['device']}, {results.about['command']}\n")
-        print(as_text(results))
-        draw(results, path.with_suffix(".png"))
+        print(short(results) if options.short else as_text(results))
+        if not options.short and any("contenders" in record for record in results.records):
+            draw(results, path.with_suffix(".png"))

@@ -50,6 +50,7 @@ def _as_it_is(operator: Operator) -> Operator:
 
 
 def _compiled(operator: Operator) -> Operator:
+    torch.compiler.reset()  # graphs of other problems would count towards the limit of recompilations
     compiled: Operator = torch.compile(operator, fullgraph=True, dynamic=False)
     return compiled
 

@@ -44,7 +44,6 @@ class Worker:
 
     def line_up(self, problem: Problem) -> dict[str, Any]:
         """Repeats for each variant, those that failed, and a fingerprint of the result."""
-        torch.compiler.reset()
         lined_up = line_up(problem, self.variants, self.device, with_others=False)
         self.clocks, repeats = {}, {}
         for contender in lined_up.contenders:
