@@ -11,16 +11,21 @@ from benchmarks.speed import inputs, peers
 from benchmarks.speed.case import Case
 from benchmarks.speed.inputs import CLASS_COUNTS
 from longtail_mix import (
+    LSM,
     BalancedPairing,
     BooleanMapSaliency,
+    CutMix,
     GradCAM,
     HeadTailPairing,
+    InBatch,
     LesionAwareRatio,
     MergedSaliency,
+    MixUp,
     PaperRatio,
     PatchMixup,
     ReleasedRatio,
     SaliencyMap,
+    ShiftedPairing,
     SkinContrastSaliency,
     SpectralResidualSaliency,
     SPMix,
@@ -177,6 +182,23 @@ CASES = (
         BYTES_OR_FLOAT,
         peers.BATCH_MIXES,
         repeatable=partial(SPMix.released, noise=0.0),
+    ),
+    Case("lsm", partial(LSM, 8), inputs.pairs_with_cam, PICTURES[:2], FLOAT, peers.BATCH_MIXES),
+    Case(
+        "mixup_in_batch",
+        lambda: InBatch(MixUp(), ShiftedPairing()),
+        inputs.batch,
+        PICTURES[:2],
+        FLOAT,
+        peers.BATCH_MIXES,
+    ),
+    Case(
+        "cutmix_in_batch",
+        lambda: InBatch(CutMix(), ShiftedPairing()),
+        inputs.batch,
+        PICTURES[:2],
+        FLOAT,
+        peers.BATCH_MIXES,
     ),
     # Looking at a model
     Case(

@@ -20,6 +20,8 @@ __all__ = [
     "mix",
     "mix_batch",
     "mix_pictures",
+    "pairs",
+    "pairs_with_cam",
     "pictures",
     "rotation",
 ]
@@ -94,6 +96,17 @@ def mask_and_cam(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -
     """Masks [B,1,H,W] of a fifth of the picture, and class activation maps [B,1,H/32,W/32]."""
     (soft,) = pictures(shape, dtype, generator)
     return (soft > 0.8).to(dtype), *pictures((*shape[:2], shape[2] // 32, shape[3] // 32), dtype, generator)
+
+
+def pairs(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Tail pictures, their labels, head pictures, their labels."""
+    return *batch(shape, dtype, generator), *batch(shape, dtype, generator)
+
+
+def pairs_with_cam(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """The same, and a class activation map of each tail picture [B,1,H/32,W/32]."""
+    cam = pictures((shape[0], 1, shape[2] // 32, shape[3] // 32), torch.float32, generator)
+    return *pairs(shape, dtype, generator), *cam
 
 
 def rotation(bytes_of_a_set: int, device: torch.device, most: int = 64) -> int:

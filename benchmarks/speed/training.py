@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.speed.inputs import CLASS_COUNTS
 from benchmarks.speed.peers import timm_cutmix, timm_mixup
-from longtail_mix import CARELoss, GradCAM, SPMix
+from longtail_mix import LSM, CARELoss, GradCAM, SPMix
 from longtail_mix.saliency.token_grid import TokenGrid
 
 __all__ = ["Method", "Training", "methods"]
@@ -34,6 +34,7 @@ def methods(device: torch.device) -> dict[str, Method]:
         "SPMix, online": mixed_by(lambda images, labels, _: spmix(images, labels)),
         "SPMix, cached maps": mixed_by(lambda images, labels, maps: spmix(images, labels, maps)),
         "CARE": care,
+        "LSM": lsm,
     }
 
 
@@ -53,6 +54,16 @@ def care(model: nn.Module, images: Tensor, labels: Tensor, maps: Tensor) -> Tens
     with GradCAM(model, layer, grid, create_graph=True) as grad_cam:
         logits, cam = grad_cam.logits_and_cam(images, labels)
     loss: Tensor = CARELoss()(logits, labels, cam, maps > 0.8)
+    return loss
+
+
+def lsm(model: nn.Module, images: Tensor, labels: Tensor, maps: Tensor) -> Tensor:  # noqa: ARG001 it makes its own
+    """Where the model looks, by a forward pass of its own; blocks of an eighth of the picture, as published."""
+    layer, grid = where_to_look(model)
+    with GradCAM(model, layer, grid) as grad_cam:
+        cam = grad_cam(images, labels)
+    mixed, target = LSM(images.shape[-1] // 8)(images, labels, images.flip(0), labels.flip(0), cam)
+    loss: Tensor = target.loss(nn.CrossEntropyLoss(reduction="none"), model(mixed))
     return loss
 
 
