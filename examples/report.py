@@ -58,18 +58,30 @@ def bootstrap(
 ) -> dict[str, Tensor]:
     """Resample the lesions of each class and the seeds; metrics averaged over seeds, [replicates] each.
 
+    Returns:
+        For each metric its replicates, [replicates] or [replicates, K]; arguments as :func:`resampled_confusions`.
+    """
+    seeds = len(logits)
+    generator = torch.Generator().manual_seed(0)
+    measured = measures_of_confusion(resampled_confusions(logits, labels, lesions, replicates, generator), groups)
+    chosen = torch.randint(seeds, (replicates, seeds), generator=generator)
+    index = torch.arange(replicates).unsqueeze(1)
+    return {name: values[chosen, index].mean(1) for name, values in measured.items()}
+
+
+def resampled_confusions(
+    logits: Tensor, labels: Tensor, lesions: Sequence[str], replicates: int, generator: torch.Generator
+) -> Tensor:
+    """The confusion matrices of resampled lesions, [seeds, replicates, K, K], rows the true class.
+
     Args:
         logits: [seeds, N, K].
         labels: [N].
         lesions: N ids; the pictures of a lesion are drawn together.
-        groups: which classes are many, medium and few.
-        replicates: how many resamples. The same lesions are drawn at every call, so that methods can be compared.
-
-    Returns:
-        For each metric its replicates, [replicates] or [replicates, K].
+        replicates: how many resamples.
+        generator: from the same seed the same lesions are drawn at every call, so that methods can be compared.
     """
-    seeds, pictures, classes = logits.shape
-    generator = torch.Generator().manual_seed(0)
+    _, pictures, classes = logits.shape
     names = {name: i for i, name in enumerate(dict.fromkeys(lesions))}
     lesion_of = torch.tensor([names[lesion] for lesion in lesions])
     label_of = torch.zeros(len(names), dtype=torch.int64).scatter_(0, lesion_of, labels)
@@ -83,10 +95,7 @@ def bootstrap(
     cells = labels * classes + logits.argmax(-1)  # [seeds, N]
     empty = torch.zeros(replicates, classes**2, dtype=torch.float64)
     confusion = torch.stack([empty.index_add(1, cell, weights) for cell in cells])
-    measured = measures_of_confusion(confusion.unflatten(-1, (classes, classes)), groups)
-    chosen = torch.randint(seeds, (replicates, seeds), generator=generator)
-    index = torch.arange(replicates).unsqueeze(1)
-    return {name: values[chosen, index].mean(1) for name, values in measured.items()}
+    return confusion.view(*confusion.shape[:-1], classes, classes)
 
 
 def interval(replicates: Tensor) -> tuple[float, float]:

@@ -13,10 +13,11 @@ import argparse
 from pathlib import Path
 
 import torch
+from criteria import add_criterion_options, build_criterion
 from draw_panel import panel_of
 from pictures import BACKGROUND_CUE, Pictures, Task, isic2018_task, pick, synthetic_task
 from report import summarise, table, write_report
-from training import Method, Settings, train
+from training import Method, Settings, epochs_of, train
 
 from longtail_mix import HeadTailPairing, SkinContrastSaliency, SPMix, many_medium_few
 from longtail_mix.data import balanced_split, stratified_split
@@ -41,6 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--weight-decay", type=float, default=0.05)
+    add_criterion_options(parser)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--cache-dir", type=Path, help="where decoded pictures are kept")
     parser.add_argument("--out", type=Path, default=Path("runs/train_spmix"))
@@ -67,14 +69,21 @@ def main() -> None:
     half = SPMix(patch_size=options.patch_size, pairing=every_other).to(options.device)
     by_skin = SkinContrastSaliency(margin=1 / 28)
     skin = SPMix(patch_size=options.patch_size, pairing=every_other, saliency=by_skin).to(options.device)
+    released = SPMix.released(options.patch_size)
+    epochs = epochs_of(task, settings)
+    criterion = build_criterion(options.loss, options.weights, counts, epochs, options.batch_size)
+    loss = "cross entropy" if options.loss == "ce" else options.loss
+    if options.weights != "none":
+        loss += f", {options.weights}"
+    resampled = "CE, resampled" if loss == "cross entropy" else f"{loss}, resampled"
     methods = {
-        "ce": Method("cross entropy", balanced=False),
-        "resample": Method("CE, resampled", balanced=True),
-        "spmix": Method("SPMix", balanced=True, mix=spmix),
-        "spmix-half": Method("SPMix, half", balanced=True, mix=half),
-        "spmix-skin": Method("SPMix, half, skin contrast", balanced=True, mix=skin),
+        "ce": Method(loss, balanced=False, criterion=criterion),
+        "resample": Method(resampled, balanced=True, criterion=criterion),
+        "spmix": Method("SPMix", balanced=True, mix=spmix, criterion=criterion),
+        "spmix-half": Method("SPMix, half", balanced=True, mix=half, criterion=criterion),
+        "spmix-skin": Method("SPMix, half, skin contrast", balanced=True, mix=skin, criterion=criterion),
         # The released code draws its labels from the pictures as they come.
-        "spmix-released": Method("SPMix, released", balanced=False, mix=SPMix.released(options.patch_size)),
+        "spmix-released": Method("SPMix, released", balanced=False, mix=released, criterion=criterion),
     }
     options.out.mkdir(parents=True, exist_ok=True)
     draw_panel(task, spmix, options.out / "panel.png")

@@ -9,21 +9,23 @@ from dataclasses import dataclass, field
 import kornia.augmentation as K
 import timm
 import torch
-import torch.nn.functional as F
 from pictures import Pictures, Task
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from longtail_mix import set_epoch
 
 Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
 class Method:
-    """Which pictures a batch is drawn from, and what is done to the batch."""
+    """Which pictures a batch is drawn from, what is done to the batch, and the loss."""
 
     name: str
     balanced: bool  # every class equally likely, instead of every picture
     mix: Mix | None = None
+    criterion: nn.Module = field(default_factory=nn.CrossEntropyLoss)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Settings:
     batch_size: int
     learning_rate: float
     weight_decay: float
+
+
+def epochs_of(task: Task, settings: Settings) -> int:
+    """How many times the training goes through as many pictures as there are, rounded up."""
+    return -(-settings.steps * settings.batch_size // len(task.train.labels))
 
 
 @dataclass
@@ -54,6 +61,14 @@ def train(task: Task, method: Method, settings: Settings, seed: int) -> Run:
     torch.manual_seed(seed)
     device = task.train.images.device
     model = nn.Sequential(Normalise(), timm.create_model(settings.model, num_classes=len(task.classes))).to(device)
+    started = time.perf_counter()
+    losses = fit(model, task, method, settings, f"{method.name}, seed {seed}")
+    seconds = time.perf_counter() - started
+    return Run(method.name, seed, seconds, losses, predict(model, task.test, settings.batch_size))
+
+
+def fit(model: nn.Module, task: Task, method: Method, settings: Settings, title: str) -> list[float]:
+    """Train `model` on the pictures of the task; the loss of each step."""
     optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, settings.steps, pct_start=0.1, cycle_momentum=False
@@ -65,14 +80,15 @@ def train(task: Task, method: Method, settings: Settings, seed: int) -> Run:
     )
     rows = draw_rows(task, method.balanced, settings)
     losses = torch.zeros(settings.steps)
+    criterion = method.criterion.to(task.train.images.device)
     model.train()
-    started = time.perf_counter()
-    with tqdm(rows, f"{method.name}, seed {seed}", unit="step") as progress:
+    with tqdm(rows, title, unit="step") as progress:
         for step, batch in enumerate(progress):
+            set_epoch(criterion, step * settings.batch_size // len(task.train.labels))
             images, labels = augment(task.train.images[batch] / 255), task.train.labels[batch]
             if method.mix is not None:
                 images, labels = method.mix(images, labels)
-            loss = F.cross_entropy(model(images), labels)
+            loss = criterion(model(images), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -80,8 +96,7 @@ def train(task: Task, method: Method, settings: Settings, seed: int) -> Run:
             losses[step] = loss.detach()
             if step % 20 == 19:
                 progress.set_postfix(loss=f"{losses[step - 19 : step + 1].mean():.3f}")
-    seconds = time.perf_counter() - started
-    return Run(method.name, seed, seconds, losses.tolist(), predict(model, task.test, settings.batch_size))
+    return losses.tolist()
 
 
 def draw_rows(task: Task, balanced: bool, settings: Settings) -> Tensor:

@@ -3,13 +3,18 @@
 from longtail_mix import functional
 from longtail_mix._version import __version__
 from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
+from longtail_mix.color_constancy import ShadesOfGray
 from longtail_mix.losses import (
+    BalancedSoftmaxLoss,
     CAREAttentionLoss,
     CARELoss,
     CosineClassifier,
     DistanceWeightedOutside,
     FocalLoss,
+    LabelAwareSmoothingLoss,
+    LADELoss,
     LDAMLoss,
+    LogitAdjustmentLoss,
     WeightedCrossEntropy,
 )
 from longtail_mix.mixing import (
@@ -64,6 +69,7 @@ __all__ = [
     "CMO",
     "LSM",
     "BalancedPairing",
+    "BalancedSoftmaxLoss",
     "BooleanMapSaliency",
     "CAREAttentionLoss",
     "CARELoss",
@@ -83,9 +89,12 @@ __all__ = [
     "InBatch",
     "InverseFrequencyPairing",
     "KeepLabels",
+    "LADELoss",
     "LDAMLoss",
+    "LabelAwareSmoothingLoss",
     "LesionAwareRatio",
     "LesionRegions",
+    "LogitAdjustmentLoss",
     "MergedSaliency",
     "MixCollate",
     "MixInside",
@@ -102,6 +111,7 @@ __all__ = [
     "SaliencyMix",
     "SegmentationSaliency",
     "SelfPaced",
+    "ShadesOfGray",
     "ShiftedPairing",
     "SkinContrastSaliency",
     "Sometimes",

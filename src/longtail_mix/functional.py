@@ -1,11 +1,16 @@
 """Every operator as a pure function, named as its module in snake case."""
 
+from longtail_mix.color_constancy import shades_of_gray
 from longtail_mix.losses import (
+    balanced_softmax_loss,
     care_attention_loss,
     care_loss,
     distance_weighted_outside,
     focal_loss,
+    label_aware_smoothing_loss,
+    lade_loss,
     ldam_loss,
+    logit_adjustment_loss,
     weighted_cross_entropy,
 )
 from longtail_mix.mixing import (
@@ -59,6 +64,7 @@ __all__ = [
     "area_weight",
     "balanced_pairing",
     "balanced_partners",
+    "balanced_softmax_loss",
     "block_mask",
     "boolean_map_saliency",
     "box_masks",
@@ -78,10 +84,13 @@ __all__ = [
     "hard_examples",
     "head_tail_pairing",
     "head_tail_partners",
+    "label_aware_smoothing_loss",
+    "lade_loss",
     "ldam_loss",
     "lesion_aware_ratio",
     "lesion_probability",
     "lesion_regions",
+    "logit_adjustment_loss",
     "lsm",
     "merged_saliency",
     "mixup",
@@ -98,6 +107,7 @@ __all__ = [
     "scale_boxes",
     "self_paced",
     "semantic_weight",
+    "shades_of_gray",
     "shifted_partners",
     "skin_contrast_saliency",
     "spectral_residual_saliency",

@@ -1,25 +1,46 @@
 """Losses, one per file: for the classes, from logits and labels, hard, soft or mixed; and for the attention."""
 
+from longtail_mix.losses.balanced_softmax import BalancedSoftmaxLoss, balanced_softmax_loss
 from longtail_mix.losses.care import CARELoss, care_loss
 from longtail_mix.losses.care_attention import CAREAttentionLoss, care_attention_loss
 from longtail_mix.losses.cosine_classifier import CosineClassifier
 from longtail_mix.losses.focal import FocalLoss, focal_loss
+from longtail_mix.losses.label_aware_smoothing import (
+    LabelAwareSmoothingLoss,
+    concave,
+    convex,
+    label_aware_smoothing_loss,
+    linear,
+)
+from longtail_mix.losses.lade import LADELoss, lade_loss
 from longtail_mix.losses.ldam import LDAMLoss, ldam_loss
+from longtail_mix.losses.logit_adjustment import LogitAdjustmentLoss, logit_adjustment_loss
 from longtail_mix.losses.outside import DistanceWeightedOutside, distance_weighted_outside
 from longtail_mix.losses.weighted_cross_entropy import WeightedCrossEntropy, weighted_cross_entropy
 
 __all__ = [
+    "BalancedSoftmaxLoss",
     "CAREAttentionLoss",
     "CARELoss",
     "CosineClassifier",
     "DistanceWeightedOutside",
     "FocalLoss",
+    "LADELoss",
     "LDAMLoss",
+    "LabelAwareSmoothingLoss",
+    "LogitAdjustmentLoss",
     "WeightedCrossEntropy",
+    "balanced_softmax_loss",
     "care_attention_loss",
     "care_loss",
+    "concave",
+    "convex",
     "distance_weighted_outside",
     "focal_loss",
+    "label_aware_smoothing_loss",
+    "lade_loss",
     "ldam_loss",
+    "linear",
+    "logit_adjustment_loss",
     "weighted_cross_entropy",
 ]
