@@ -24,10 +24,10 @@ from segmenters import NETWORKS, build_segmenter, save_segmenter
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from longtail_mix.data import load_masks, load_pictures, read_isic2017, squash, synthetic_dermoscopy
+from longtail_mix.data import load_masks, load_pictures, read_isic2017, squash, stratified_split, synthetic_dermoscopy
 from longtail_mix.saliency import SegmentationSaliency
 
-HELD_OUT = 5  # every fifth picture
+HALF_SEED = 0  # as in benchmarks/fidelity_data.py: what is trained on one half is measured on the other
 
 
 def arguments() -> argparse.Namespace:
@@ -45,14 +45,16 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read(options: argparse.Namespace) -> tuple[Tensor, Tensor]:
-    """Whole frames squashed to a square, uint8 [N, 3, S, S], and lesion masks, bool [N, 1, S, S]."""
+def read(options: argparse.Namespace) -> tuple[Tensor, Tensor, Tensor]:
+    """Whole frames squashed to a square, uint8 [N, 3, S, S], lesion masks, bool [N, 1, S, S], and the held-out rows."""
     if options.data == "synthetic":
         data = synthetic_dermoscopy([60] * 7, options.size, options.seed)
-        return data.images, data.masks
+        return data.images, data.masks, stratified_split(data.labels, data.lesions, 0.5, HALF_SEED).test
     files = read_isic2017()
     images = load_pictures(files.paths, options.size, squash, options.cache_dir)
-    return images, load_masks(files.masks, options.size, squash, options.cache_dir)
+    masks = load_masks(files.masks, options.size, squash, options.cache_dir)
+    no_classes = torch.zeros(len(images), dtype=torch.int64)
+    return images, masks, stratified_split(no_classes, files.names, 0.5, HALF_SEED).test
 
 
 def train(model: nn.Module, images: Tensor, masks: Tensor, options: argparse.Namespace) -> None:
@@ -93,8 +95,9 @@ def mean_dice(model: nn.Module, images: Tensor, masks: Tensor, batch_size: int) 
 def main() -> None:
     options = arguments()
     torch.manual_seed(options.seed)
-    images, masks = (t.to(options.device) for t in read(options))
-    held_out = torch.arange(len(images), device=images.device) % HELD_OUT == 0
+    images, masks, held_out_rows = (t.to(options.device) for t in read(options))
+    held_out = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+    held_out[held_out_rows] = True
     model = build_segmenter(options.network).to(options.device)
     train(model, images[~held_out], masks[~held_out], options)
     dice = mean_dice(model, images[held_out], masks[held_out], options.batch_size)

@@ -17,7 +17,7 @@ def test_runs_from_the_command_line_and_its_checkpoint_is_a_saliency(tmp_path):
     done = subprocess.run(
         [*command, "--device", "cpu", "--out", str(tmp_path)], capture_output=True, text=True, check=True
     )
-    assert "Dice on 84 pictures that were not trained on:" in done.stdout
+    assert "Dice on 210 pictures that were not trained on:" in done.stdout
     assert 0 <= json.loads((tmp_path / "metrics.json").read_text())["held_out_dice"] <= 1
     saliency = SegmentationSaliency(load_segmenter(tmp_path / "segmenter.pt"))
     assert saliency(torch.rand(1, 3, 32, 48)).shape == (1, 1, 32, 48)

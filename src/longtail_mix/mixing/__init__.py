@@ -7,6 +7,7 @@ from longtail_mix.mixing.cmo import CMO
 from longtail_mix.mixing.collate import MixCollate
 from longtail_mix.mixing.cutmix import CutMix, cutmix
 from longtail_mix.mixing.draw_lam import draw_lam
+from longtail_mix.mixing.fidelity_ratio import FidelityRatio, fidelity_ratio
 from longtail_mix.mixing.in_batch import InBatch
 from longtail_mix.mixing.inside import MixInside
 from longtail_mix.mixing.keep_labels import KeepLabels
@@ -29,6 +30,7 @@ __all__ = [
     "LSM",
     "BalancedPairing",
     "CutMix",
+    "FidelityRatio",
     "HeadTailPairing",
     "InBatch",
     "InverseFrequencyPairing",
@@ -55,6 +57,7 @@ __all__ = [
     "boxes_around",
     "cutmix",
     "draw_lam",
+    "fidelity_ratio",
     "from_blocks",
     "head_tail_pairing",
     "head_tail_partners",
