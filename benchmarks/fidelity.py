@@ -4,17 +4,17 @@ On ISIC 2018 (ISIC2018_ROOT) and ISIC 2017 (ISIC2017_ROOT), on made-up dermoscop
 best-threshold IoU of each detector against the lesion masks; retention, leak, background, composite of the mix;
 milliseconds per picture. Three views: whole frames; random resized crops with the map computed on the crop; the same
 crops with the map computed on the whole frame and carried through the crop. Writes fidelity.json and fidelity.md.
+
+The file is written after each detector, and a second run with the same options adds what is not yet in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
+import os
 import statistics
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,145 +23,90 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from benchmarks.baselines import CentrePrior, Constant, ConstantRatio, Darkness
-from benchmarks.bootstrap import bootstrap_means, bootstrap_quantiles, interval, lesion_draws
-from benchmarks.crops import crop_maps, crop_masks, crop_pictures, draw_crops
+from benchmarks.bootstrap import lesion_draws
+from benchmarks.crops import draw_crops
 from benchmarks.fidelity_data import READERS, Lesions, available
+from benchmarks.fidelity_table import OfRow, OfSet, markdown, summarise_pairs, summarise_pictures
+from benchmarks.fidelity_views import Frames, measure_pairs, measure_pictures
 from benchmarks.metadata import describe_run
 from longtail_mix import (
     BooleanMapSaliency,
+    FidelityRatio,
     PaperRatio,
     ReleasedRatio,
     SaliencyMap,
+    SegmentationSaliency,
     SkinContrastSaliency,
     SpectralResidualSaliency,
 )
-from longtail_mix.metrics import best_threshold_iou, mix_fidelity, saliency_auroc
 
 SUMMARY = "detectors against lesion masks, and what their mixes keep"
-VIEWS = ("whole frames", "crops, map of the crop", "crops, map carried")
-OF_PICTURES = ("auroc", "iou")
-OF_PAIRS = ("retention", "leak", "background")
-COLUMNS = {
-    "AUROC": "auroc",
-    "10th percentile": "auroc_tenth_percentile",
-    "IoU": "iou",
-    "retention": "retention",
-    "leak": "leak",
-    "background": "background",
-    "composite": "composite",
-    "composite, all pairs": "composite_all_pairs",
-}
-INTERVALS = ("auroc", "composite", "composite_all_pairs")  # printed; the JSON file has all
 
 
-class Row(NamedTuple):
-    """A line of the table."""
+class Detector(NamedTuple):
+    """A detector and the rows of the table that rest on its maps: what turns two of them into a ratio."""
 
-    detector: nn.Module | None  # None stands for the lesion masks themselves
-    recipe: nn.Module
+    module: nn.Module | None  # None stands for the lesion masks themselves
+    recipes: dict[str, nn.Module]
 
 
-def rows() -> dict[str, Row]:
-    """The lines of the table: add a detector here."""
-    detectors: dict[str, nn.Module | None] = {
-        "fine-grained": SaliencyMap(),
+def detectors(segmenter: Path | None = None) -> dict[str, Detector]:
+    """The detectors of the table and their rows: add one here."""
+
+    def both(name: str, module: nn.Module | None) -> Detector:
+        return Detector(module, {name: PaperRatio(), f"{name}; fidelity ratio": FidelityRatio()})
+
+    def paper(name: str, module: nn.Module) -> Detector:
+        return Detector(module, {name: PaperRatio()})
+
+    fine_grained = {
+        "fine-grained": PaperRatio(),
+        "fine-grained; released ratio": ReleasedRatio(),
+        "fine-grained; fidelity ratio": FidelityRatio(),
+    }
+    table = {
+        "plain mixup": Detector(Constant(), {"plain mixup": ConstantRatio(0.5)}),
+        "fine-grained": Detector(SaliencyMap(), fine_grained),
+    }
+    for name, module in {
         "spectral residual": SpectralResidualSaliency(),
         "boolean map": BooleanMapSaliency(),
+        "darkness": Darkness(),
+        "centre prior": CentrePrior(),
+    }.items():
+        table[name] = paper(name, module)
+    for name, module in {
         "skin contrast": SkinContrastSaliency(),
         "skin contrast, centre prior": SkinContrastSaliency(center_prior=1.0),
         "skin contrast, centre prior, margin": SkinContrastSaliency(center_prior=1.0, margin=1 / 28),
-        "darkness": Darkness(),
-        "centre prior": CentrePrior(),
-        "true masks": None,
-    }
-    return {
-        "plain mixup": Row(Constant(), ConstantRatio(0.5)),
-        "fine-grained, released recipe": Row(SaliencyMap(), ReleasedRatio()),
-        **{name: Row(detector, PaperRatio()) for name, detector in detectors.items()},
-    }
+    }.items():
+        table[name] = both(name, module)
+    if segmenter is not None:
+        table["segmenter"] = both("segmenter", SegmentationSaliency(load_network(segmenter)))
+    table["true masks"] = both("true masks", None)
+    return table
 
 
-@dataclass(frozen=True)
-class View:
-    """How the pictures of a set are seen."""
+def load_network(path: Path) -> nn.Module:
+    """The network that examples/train_segmenter.py wrote."""
+    import sys
 
-    name: str
-    crops: Tensor  # [N, 4]
-    device: torch.device
-    data: Lesions
+    sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+    from segmenters import load_segmenter
 
-    def maps_and_masks(self, detector: nn.Module | None, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps and masks [n, 1, S, S] of some pictures."""
-        images, masks = (x[index].to(self.device) for x in (self.data.images, self.data.masks))
-        crops = self.crops[index].to(self.device)
-        if self.name == "whole frames":
-            return masks.float() if detector is None else detector(images), masks
-        cropped = crop_masks(masks, crops)
-        if detector is None:
-            return cropped.float(), cropped
-        if self.name == "crops, map carried":
-            return crop_maps(detector(images), crops).clamp(0, 1), cropped
-        return detector(crop_pictures(images, crops)), cropped
+    return load_segmenter(path)
 
 
 @torch.inference_mode()
-def measure(row: Row, view: View, batch: int, seed: int) -> tuple[Tensor, Tensor]:
-    """AUROC and IoU of each picture [N, 2]; retention, leak and background of each pair [M, 3]; float64, NaN."""
-    generator = torch.Generator(view.device).manual_seed(seed)
-    of_pictures, of_pairs = [], []
-    for index in torch.arange(len(view.data.images)).split(batch):
-        maps, masks = view.maps_and_masks(row.detector, index)
-        of_pictures.append(torch.stack([saliency_auroc(maps, masks), best_threshold_iou(maps, masks)], 1).cpu())
-    for tail, head in zip(view.data.tail.split(batch), view.data.head.split(batch), strict=True):
-        tail_maps, tail_masks = view.maps_and_masks(row.detector, tail)
-        head_maps, head_masks = view.maps_and_masks(row.detector, head)
-        ratio = row.recipe(tail_maps, head_maps, generator)
-        of_pairs.append(mix_fidelity(ratio, tail_masks, head_masks).cpu())
-    return torch.cat(of_pictures), torch.cat(of_pairs)
-
-
-def summarise(of_pictures: Tensor, of_pairs: Tensor, picture_draws: Tensor, pair_draws: Tensor) -> dict[str, object]:
-    """Each measure with its 95 % interval."""
-    pictures, pairs = bootstrap_means(of_pictures, picture_draws), bootstrap_means(of_pairs, pair_draws)
-    summary: dict[str, object] = {}
-
-    def put(name: str, value: Tensor, replicates: Tensor) -> None:
-        summary[name] = {"value": value.item(), "interval": interval(replicates)}
-
-    for i, name in enumerate(OF_PICTURES):
-        put(name, of_pictures[:, i].nanmean(), pictures[:, i])
-        put(
-            f"{name}_tenth_percentile",
-            torch.nanquantile(of_pictures[:, i], 0.1),
-            bootstrap_quantiles(of_pictures[:, i], picture_draws, 0.1),
-        )
-    for i, name in enumerate(OF_PAIRS):
-        put(name, of_pairs[:, i].nanmean(), pairs[:, i])
-    put("composite", composite(of_pairs.nanmean(0)), composite(pairs))
-    # Where the head's lesion lies inside the tail's nothing can leak.
-    filled = torch.stack([of_pairs[:, 0], of_pairs[:, 1].nan_to_num(0), of_pairs[:, 2]], 1)
-    put("composite_all_pairs", composite(filled.nanmean(0)), composite(bootstrap_means(filled, pair_draws)))
-    summary["pictures"] = int((~of_pictures[:, 0].isnan()).sum())
-    summary["pairs"] = len(of_pairs)
-    return summary
-
-
-def composite(means: Tensor) -> Tensor:
-    """(retention + (1 - leak) + background) / 3 of means [..., 3]."""
-    retention, leak, background = means.unbind(-1)
-    return (retention + (1 - leak) + background) / 3
-
-
-@torch.inference_mode()
-def milliseconds(detector: nn.Module | None, images: Tensor, repeats: int = 5) -> float:
+def milliseconds(module: nn.Module | None, images: Tensor, repeats: int = 5) -> float | None:
     """Median time per picture of a batch, after one call to warm up."""
-    if detector is None:
-        return math.nan
+    if module is None:
+        return None
     times = []
     for _ in range(repeats + 1):
         _wait_for(images.device)
         start = time.perf_counter()
-        detector(images)
+        module(images)
         _wait_for(images.device)
         times.append(time.perf_counter() - start)
     return 1e3 * statistics.median(times[1:]) / len(images)
@@ -172,76 +117,53 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def measure_set(data: Lesions, table: dict[str, Row], options: argparse.Namespace) -> dict[str, object]:
-    """{view: {part: {row: measures}}} of one set of pictures; the parts are all, and two halves by lesion."""
-    device = torch.device(options.device)
-    crops = draw_crops(len(data.images), data.aspect, torch.Generator().manual_seed(options.seed))
+class Part(NamedTuple):
+    """All pictures of a set or one half of them, and how often each is drawn in each resample."""
+
+    pictures: Tensor  # rows
+    pairs: Tensor  # bool [M]; partners come from the same half
+    picture_draws: Tensor
+    pair_draws: Tensor
+
+
+def parts_of(data: Lesions, replicates: int, seed: int) -> dict[str, Part]:
+    """All, and the two halves by lesion."""
+
+    def draws(rows: Tensor) -> Tensor:
+        return lesion_draws([data.lesions[i] for i in rows.tolist()], replicates, seed)
+
     parts = {}
-    for name, rows_of in data.parts().items():
-        kept = torch.isin(data.tail, rows_of)  # partners come from the same half
-        parts[name] = (
-            rows_of,
-            kept,
-            lesion_draws([data.lesions[i] for i in rows_of.tolist()], options.replicates, options.seed),
-            lesion_draws([data.lesions[i] for i in data.tail[kept].tolist()], options.replicates, options.seed),
-        )
-    result: dict[str, object] = {}
-    steps = tqdm([(view, name) for view in VIEWS for name in table], data.name, unit="row")
-    for view_name, name in steps:
-        view = View(view_name, crops, device, data)
-        of_pictures, of_pairs = measure(table[name], view, options.batch, options.seed)
-        of_view = result.setdefault(view_name, {})
-        assert isinstance(of_view, dict)
-        for part, (rows_of, kept, picture_draws, pair_draws) in parts.items():
-            summary = summarise(of_pictures[rows_of], of_pairs[kept], picture_draws, pair_draws)
-            of_view.setdefault(part, {})[name] = summary
+    for name, rows in data.parts().items():
+        pairs = torch.isin(data.tail, rows)
+        parts[name] = Part(rows, pairs, draws(rows), draws(data.tail[pairs]))
+    return parts
+
+
+@torch.inference_mode()
+def measure_detector(
+    detector: Detector, frames: Frames, parts: dict[str, Part], seed: int
+) -> dict[str, dict[str, dict[str, OfRow]]]:
+    """{view: {part: {row: measures}}} of one detector."""
+    result: dict[str, dict[str, dict[str, OfRow]]] = {}
+    device, batch = frames.device, frames.batch
+    for view, maps, masks in frames.views(detector.module):
+        of_pictures = measure_pictures(maps, masks, device, batch)
+        quality = {
+            name: summarise_pictures(of_pictures[part.pictures], part.picture_draws) for name, part in parts.items()
+        }
+        for row, recipe in detector.recipes.items():
+            of_pairs = measure_pairs(recipe, maps, masks, frames.data, device, batch, seed)
+            for name, part in parts.items():
+                fidelity = summarise_pairs(of_pairs[part.pairs], part.pair_draws)
+                result.setdefault(view, {}).setdefault(name, {})[row] = {**quality[name], **fidelity}
     return result
-
-
-def markdown(results: dict[str, object], milliseconds_of: dict[str, float]) -> str:
-    """A table for each set, view and part."""
-    lines = []
-    for data, view, part, of_rows in _walk(results):
-        any_row = next(iter(of_rows.values()))
-        lines += [
-            f"### {data}: {view}; {part}",
-            "",
-            f"{any_row['pictures']} pictures with an AUROC, {any_row['pairs']} pairs.",
-            "",
-            f"| {' | '.join(('detector', *COLUMNS, 'ms'))} |",
-            "|---" * (len(COLUMNS) + 2) + "|",
-        ]
-        for name, row in of_rows.items():
-            cells = [_with_interval(row[key]) if key in INTERVALS else _plain(row[key]) for key in COLUMNS.values()]
-            spent = "" if math.isnan(milliseconds_of[name]) else f"{milliseconds_of[name]:.1f}"
-            lines.append(f"| {' | '.join((name, *cells, spent))} |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _walk(results: dict[str, object]) -> Iterator[tuple[str, str, str, dict[str, dict[str, object]]]]:
-    for data, views in results.items():
-        assert isinstance(views, dict)
-        for view, parts in views.items():
-            for part, of_rows in parts.items():
-                yield data, view, part, of_rows
-
-
-def _plain(measure: object) -> str:
-    assert isinstance(measure, dict)
-    return f"{measure['value']:.3f}"
-
-
-def _with_interval(measure: object) -> str:
-    assert isinstance(measure, dict)
-    low, high = measure["interval"]
-    return f"{measure['value']:.3f} ({low:.3f}-{high:.3f})"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", choices=tuple(READERS), help="default: what the environment points at")
     parser.add_argument("--pictures", type=int, help="so many of each set, drawn at random; default: all")
-    parser.add_argument("--rows", nargs="+", choices=tuple(rows()), help="default: all")
+    parser.add_argument("--detectors", nargs="+", choices=(*detectors(), "segmenter"), help="default: all")
+    parser.add_argument("--segmenter", type=Path, help="a checkpoint of examples/train_segmenter.py, for its rows")
     parser.add_argument("--size", type=int, default=224, help="pixels a side (%(default)s), a multiple of 16")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--device", default="cpu")
@@ -251,29 +173,79 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, print the tables, write them."""
-    table = {name: row for name, row in rows().items() if options.rows is None or name in options.rows}
-    for row in table.values():
-        if row.detector is not None:
-            row.detector.to(options.device).eval()
-    results: dict[str, object] = {}
-    spent: dict[str, float] = {}
+    """Measure what is not there yet, print the tables, write them."""
+    every = detectors(options.segmenter)
+    table = {name: every[name] for name in options.detectors or every}
+    for detector in table.values():
+        if detector.module is not None:
+            detector.module.to(options.device).eval()
+    setting = {name: getattr(options, name) for name in ("size", "pictures", "seed", "replicates", "batch")}
+    path = options.out / "fidelity.json"
+    results = read_results(path, setting)
+    spent: dict[str, float | None] = {}
     for name in options.data or available():
         data = READERS[name](options.size, options.pictures, options.seed)
+        some = data.images[:32].to(options.device)
         if not spent:
-            some = data.images[:32].to(options.device)
-            spent = {row_name: milliseconds(row.detector, some) for row_name, row in table.items()}
-        results[data.name] = measure_set(data, table, options)
+            spent = {row: milliseconds(d.module, some) for d in table.values() for row in d.recipes}
+        of_set = results.setdefault(data.name, {})
+        missing = [d for d in table.values() if not is_measured(d, of_set)]
+        if missing:
+            crops = draw_crops(len(data.images), data.aspect, torch.Generator().manual_seed(options.seed))
+            frames = Frames.crop(data, crops, torch.device(options.device), options.batch)
+            parts = parts_of(data, options.replicates, options.seed)
+            for detector in tqdm(missing, data.name, unit="detector"):
+                merge(of_set, measure_detector(detector, frames, parts, options.seed))
+                write(options, setting, results, spent, every)
+    print(write(options, setting, results, spent, every))
+
+
+def read_results(path: Path, setting: dict[str, object]) -> dict[str, OfSet]:
+    """What an earlier run with the same setting measured."""
+    if not path.exists():
+        return {}
+    report = json.loads(path.read_text(encoding="utf-8"))
+    if report["setting"] != setting:
+        raise ValueError(f"{path}: made with {report['setting']}, not with {setting}; choose another --out")
+    results: dict[str, OfSet] = report["results"]
+    return results
+
+
+def is_measured(detector: Detector, of_set: OfSet) -> bool:
+    """Whether all rows of a detector are there; a set is written only when all its views are."""
+    return any(detector.recipes.keys() <= of_rows.keys() for parts in of_set.values() for of_rows in parts.values())
+
+
+def merge(of_set: OfSet, new: OfSet) -> None:
+    """Add the rows of one detector."""
+    for view, parts in new.items():
+        for part, of_rows in parts.items():
+            of_set.setdefault(view, {}).setdefault(part, {}).update(of_rows)
+
+
+def write(
+    options: argparse.Namespace,
+    setting: dict[str, object],
+    results: dict[str, OfSet],
+    spent: dict[str, float | None],
+    every: dict[str, Detector],
+) -> str:
+    """Both files, each under another name first; the rows in the order of the table. Returns the tables."""
+    order = [row for detector in every.values() for row in detector.recipes]
+    for views in results.values():
+        for parts in views.values():
+            for part, of_rows in parts.items():
+                parts[part] = dict(sorted(of_rows.items(), key=lambda row: order.index(row[0])))
     text = markdown(results, spent)
-    print(text)
-    options.out.mkdir(parents=True, exist_ok=True)
     report = {
         **describe_run(torch.device(options.device)),
-        "seed": options.seed,
-        "replicates": options.replicates,
-        "size": options.size,
-        "milliseconds": {name: None if math.isnan(value) else value for name, value in spent.items()},
+        "setting": setting,
+        "milliseconds": spent,
         "results": results,
     }
-    (options.out / "fidelity.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    (options.out / "fidelity.md").write_text(text, encoding="utf-8")
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, content in (("fidelity.json", json.dumps(report, indent=1) + "\n"), ("fidelity.md", text)):
+        unfinished = options.out / f"{name}.unfinished"
+        unfinished.write_text(content, encoding="utf-8")
+        os.replace(unfinished, options.out / name)
+    return text

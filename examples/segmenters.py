@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.segmentation import deeplabv3_resnet50, lraspp_mobilenet_v3_large
 
@@ -17,31 +18,34 @@ NETWORKS = {
 }
 
 
-class Normalise(nn.Module):
-    """[0, 1] -> ImageNet's mean 0 and standard deviation 1."""
+class Prepare(nn.Module):
+    """Pictures in [0, 1] -> the size the network was trained at, ImageNet's mean 0 and standard deviation 1."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
+        self.size = size
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
+        if images.shape[-2:] != (self.size, self.size):
+            images = F.interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
         return (images - self.mean) / self.std
 
 
-def build_segmenter(name: str) -> nn.Sequential:
-    """Pictures [B, 3, H, W] in [0, 1] -> {"out": logits [B, 2, H, W]}, background first; fresh weights."""
-    return nn.Sequential(Normalise(), NETWORKS[name]())
+def build_segmenter(name: str, size: int) -> nn.Sequential:
+    """Pictures [B, 3, H, W] in [0, 1] -> {"out": logits [B, 2, size, size]}, background first; fresh weights."""
+    return nn.Sequential(Prepare(size), NETWORKS[name]())
 
 
-def save_segmenter(path: Path, name: str, model: nn.Module) -> None:
+def save_segmenter(path: Path, name: str, size: int, model: nn.Module) -> None:
     """Write the checkpoint under another name first, so that nobody finds half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
-    torch.save({"network": name, "weights": model.state_dict()}, unfinished)
+    torch.save({"network": name, "size": size, "weights": model.state_dict()}, unfinished)
     os.replace(unfinished, path)
 
 
@@ -53,10 +57,10 @@ def load_segmenter(path: Path) -> nn.Sequential:
         ValueError: another kind of file.
     """
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(checkpoint, dict) or checkpoint.keys() != {"network", "weights"}:
-        raise ValueError(f"{path}: expected a segmenter's checkpoint with 'network' and 'weights'")
+    if not isinstance(checkpoint, dict) or checkpoint.keys() != {"network", "size", "weights"}:
+        raise ValueError(f"{path}: expected a segmenter's checkpoint with 'network', 'size' and 'weights'")
     if checkpoint["network"] not in NETWORKS:
         raise ValueError(f"{path}: expected one of {sorted(NETWORKS)}, got {checkpoint['network']!r}")
-    model = build_segmenter(checkpoint["network"])
+    model = build_segmenter(checkpoint["network"], checkpoint["size"])
     model.load_state_dict(checkpoint["weights"])
     return model

@@ -98,10 +98,10 @@ def main() -> None:
     images, masks, held_out_rows = (t.to(options.device) for t in read(options))
     held_out = torch.zeros(len(images), dtype=torch.bool, device=images.device)
     held_out[held_out_rows] = True
-    model = build_segmenter(options.network).to(options.device)
+    model = build_segmenter(options.network, options.size).to(options.device)
     train(model, images[~held_out], masks[~held_out], options)
     dice = mean_dice(model, images[held_out], masks[held_out], options.batch_size)
-    save_segmenter(options.out / "segmenter.pt", options.network, model)
+    save_segmenter(options.out / "segmenter.pt", options.network, options.size, model)
     report = {
         "held_out_dice": dice,
         "held_out_pictures": int(held_out.sum()),

@@ -4,12 +4,14 @@ import json
 
 import pytest
 import torch
+from segmenters import build_segmenter, save_segmenter
 
 from benchmarks.__main__ import main
 from benchmarks.baselines import ConstantRatio, Darkness
 from benchmarks.crops import crop_maps, crop_masks, crop_pictures, draw_crops
-from benchmarks.fidelity import VIEWS, Row, View, measure
+from benchmarks.fidelity import detectors, measure_detector
 from benchmarks.fidelity_data import READERS, draw_pairs
+from benchmarks.fidelity_views import VIEWS, Frames, measure_pairs, measure_pictures
 from longtail_mix import PaperRatio
 from longtail_mix.metrics import MixFidelity, SaliencyAUROC
 
@@ -30,7 +32,7 @@ def test_the_command_writes_tables_that_agree(tmp_path, capsys, monkeypatch):
         "20",
         "--out",
     ]
-    main([*options, str(tmp_path), "--rows", "darkness", "true masks", "plain mixup"])
+    main([*options, str(tmp_path), "--detectors", "darkness", "true masks", "plain mixup"])
     report = json.loads((tmp_path / "fidelity.json").read_text())
     assert report["command"] == "python -m benchmarks fidelity --data synthetic"
     assert torch.__version__.startswith(report["packages"]["torch"])
@@ -52,6 +54,37 @@ def test_the_command_writes_tables_that_agree(tmp_path, capsys, monkeypatch):
     assert report["milliseconds"]["true masks"] is None
 
 
+def test_a_second_run_adds_what_is_missing_and_another_setting_is_refused(tmp_path, monkeypatch):
+    options = ["fidelity", "--data", "synthetic", "--pictures", "28", "--size", "32", "--out", str(tmp_path)]
+    main([*options, "--replicates", "20", "--detectors", "true masks", "plain mixup"])
+    first = json.loads((tmp_path / "fidelity.json").read_text())["results"]
+    measured = []
+
+    def count(detector, *others):
+        measured.append(next(iter(detector.recipes)))
+        return measure_detector(detector, *others)
+
+    monkeypatch.setattr("benchmarks.fidelity.measure_detector", count)
+    main([*options, "--replicates", "20", "--detectors", "darkness", "true masks", "plain mixup"])
+    assert measured == ["darkness"]
+    both = json.loads((tmp_path / "fidelity.json").read_text())["results"]
+    rows = both["made-up dermoscopy"]["whole frames"]["all"]
+    assert list(rows) == ["plain mixup", "darkness", "true masks", "true masks; fidelity ratio"]
+    del rows["darkness"]
+    assert rows == first["made-up dermoscopy"]["whole frames"]["all"]
+    with pytest.raises(ValueError, match="choose another --out"):
+        main([*options, "--replicates", "21"])
+
+
+def test_a_segmenter_of_the_example_gets_its_rows(tmp_path):
+    save_segmenter(tmp_path / "segmenter.pt", "lraspp", 32, build_segmenter("lraspp", 32))
+    table = detectors(tmp_path / "segmenter.pt")
+    assert list(table["segmenter"].recipes) == ["segmenter", "segmenter; fidelity ratio"]
+    assert "segmenter" not in detectors()
+    with torch.inference_mode():
+        assert table["segmenter"].module(torch.rand(2, 3, 48, 48)).shape == (2, 1, 48, 48)
+
+
 @pytest.mark.parametrize("name", VIEWS)
 def test_each_view_equals_the_metrics_on_maps_made_by_hand(name):
     data = READERS["synthetic"](32, 28, 0)
@@ -65,8 +98,10 @@ def test_each_view_equals_the_metrics_on_maps_made_by_hand(name):
     auroc.update(maps, masks)
     fidelity.update(PaperRatio(noise=0.0)(maps[data.tail], maps[data.head]), masks[data.tail], masks[data.head])
 
-    view = View(name, crops, torch.device("cpu"), data)
-    of_pictures, of_pairs = measure(Row(detector, PaperRatio(noise=0.0)), view, batch=5, seed=0)
+    cpu = torch.device("cpu")
+    views = {view: (maps, masks) for view, maps, masks in Frames.crop(data, crops, cpu, 5).views(detector)}
+    of_pictures = measure_pictures(*views[name], cpu, 5)
+    of_pairs = measure_pairs(PaperRatio(noise=0.0), *views[name], data, cpu, 5, seed=0)
 
     assert of_pictures[:, 0].nanmean().item() == pytest.approx(auroc.compute()["mean"].item(), abs=1e-4)
     for i, region in enumerate(("retention", "leak", "background")):

@@ -2,13 +2,20 @@
 
 from longtail_mix.metrics.fidelity import MixFidelity, mix_fidelity
 from longtail_mix.metrics.long_tail import GroupAccuracy, long_tail_metrics
-from longtail_mix.metrics.saliency_quality import BestThresholdIoU, SaliencyAUROC, best_threshold_iou, saliency_auroc
+from longtail_mix.metrics.saliency_quality import (
+    BestThresholdIoU,
+    SaliencyAUROC,
+    auroc_and_iou,
+    best_threshold_iou,
+    saliency_auroc,
+)
 
 __all__ = [
     "BestThresholdIoU",
     "GroupAccuracy",
     "MixFidelity",
     "SaliencyAUROC",
+    "auroc_and_iou",
     "best_threshold_iou",
     "long_tail_metrics",
     "mix_fidelity",
