@@ -5,10 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import fidelity
+from benchmarks import fidelity, gallery
 from benchmarks.speed import compare, list_cases, run, show, steps
 
-COMMANDS = {"fidelity": fidelity, "list": list_cases, "run": run, "compare": compare, "show": show, "steps": steps}
+COMMANDS = {
+    "fidelity": fidelity,
+    "gallery": gallery,
+    "list": list_cases,
+    "run": run,
+    "compare": compare,
+    "show": show,
+    "steps": steps,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
