@@ -34,6 +34,7 @@ from longtail_mix import (
 
 LOSSES = ("ce", "focal", "ldam", "balanced-softmax", "logit-adjustment", "lade", "label-aware-smoothing")
 WEIGHTS = ("none", "cb", "es", "spl", "ohem", "class-ohem", "drw")
+CRITERIA = tuple((loss, weights) for loss in LOSSES for weights in WEIGHTS)
 
 
 def add_criterion_options(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from care_report import rarest_class, summarise, table, write_report
 from care_training import Attention, Classifier, Guide, Outcome, Settings, Trainer, maps_of
+from criteria import CRITERIA, build_criterion
 from pictures import BACKGROUND_CUE, Pictures, Task, isic2018_task, synthetic_task
 from segmenters import load_segmenter
 from torch import Tensor, nn
@@ -40,6 +41,8 @@ BASES = {
     "fl": "focal",
     "da": "cross entropy, more augmentation",
 }
+# Any loss of criteria.py with weights by class; its curricula and DRW would need epochs that span both stages.
+BASES |= {f"{loss}+{weights}": f"{loss}, {weights}" for loss, weights in CRITERIA if weights in ("none", "cb", "es")}
 
 
 def arguments() -> argparse.Namespace:
@@ -48,7 +51,14 @@ def arguments() -> argparse.Namespace:
     add("--data", choices=["synthetic", "isic2018"], default="synthetic")
     add("--split-seed", type=int, default=0, help="of the made-up pictures, or of the stratified 80/20 split")
     add("--background-cue", type=float, default=BACKGROUND_CUE, help="of the made-up training pictures")
-    add("--bases", nargs="+", choices=BASES, default=["csl"])
+    add(
+        "--bases",
+        nargs="+",
+        choices=BASES,
+        default=["csl"],
+        metavar="BASE",
+        help="ce, csl, fl, da, or LOSS+WEIGHTS of criteria.py, as ldam+es",
+    )
     add("--seeds", nargs="+", type=int, default=[0])
     add("--masked-classes", type=int, default=1, help="masks for so many of the rarest classes (%(default)s)")
     add("--regions", choices=["truth", "skin", "segmenter"], default="truth", help="where the boxes come from")
@@ -115,6 +125,9 @@ def main() -> None:
         "fl": FocalLoss(gamma=2.0),
         "da": nn.CrossEntropyLoss(),
     }
+    for loss, weights in CRITERIA:
+        own = build_criterion(loss, weights, counts, 1, options.batch_size)
+        criteria[f"{loss}+{weights}"] = own.to(task.train.labels.device)
     attention = Attention(options.alpha, options.tau, options.lam)
     outcomes: list[Outcome] = []
     for seed in options.seeds:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 from cifar_lt import CIFAR10, CIFAR100, cifar_lt_task
+from criteria import CRITERIA, build_criterion
 from long_tail_training import Batch, Method, Mix, Settings, train
 from pictures import Task, isic2018_task, synthetic_task
 from report import summarise, table, write_report
@@ -127,7 +128,21 @@ def on_cams(two_streams: nn.Module, settings: Settings) -> Mix:
     return mix
 
 
-LOSSES = {"ce": ("CE", cross_entropy), "ce-drw": ("CE-DRW", cross_entropy_drw), "ldam-drw": ("LDAM-DRW", ldam_drw)}
+def by_name(loss: str, weights: str) -> Callable[[list[int], Settings], nn.Module]:
+    """Any loss with any weights of criteria.py."""
+
+    def criterion(counts: list[int], settings: Settings) -> nn.Module:
+        return build_criterion(loss, weights, counts, settings.epochs, settings.batch_size)
+
+    return criterion
+
+
+LOSSES: dict[str, tuple[str, Callable[[list[int], Settings], nn.Module]]] = {
+    "ce": ("CE", cross_entropy),
+    "ce-drw": ("CE-DRW", cross_entropy_drw),
+    "ldam-drw": ("LDAM-DRW", ldam_drw),
+}
+LOSSES |= {f"{loss}+{weights}": (f"{loss}, {weights}", by_name(loss, weights)) for loss, weights in CRITERIA}
 MIXES = {
     "none": ("", no_mix),
     "cmo": (" + CMO", cmo),
@@ -145,7 +160,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--imbalance", type=float, default=100, help="of CIFAR: first class to last")
     parser.add_argument("--max-count", type=int, help="of CIFAR: pictures of the first class")
     parser.add_argument("--split", choices=SPLITS, default="balanced", help="of ISIC 2018: 7:1:2 balanced, or 80/20")
-    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
+    parser.add_argument(
+        "--losses",
+        nargs="+",
+        choices=LOSSES,
+        default=list(LOSSES)[:3],
+        metavar="LOSS",
+        help="ce, ce-drw, ldam-drw, or any LOSS+WEIGHTS of criteria.py, as focal+es or ce+class-ohem",
+    )
     parser.add_argument("--mixes", nargs="+", choices=MIXES, default=list(MIXES)[:4])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--model", help='"resnet32" or any timm model; this and the next: default by --data')

@@ -1,5 +1,6 @@
 """The study: its grid, its models, its loss, its tables."""
 
+import argparse
 import json
 import sys
 
@@ -7,6 +8,8 @@ import pytest
 import study_report
 import torch
 import torch.nn.functional as F
+import train_care
+import train_lsm
 import train_weighting
 from criteria import LOSSES, WEIGHTS, add_criterion_options, build_criterion
 from pictures import Pictures, Task
@@ -175,8 +178,6 @@ def test_pictures_are_under_white_light(monkeypatch):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_with_every_weight_by_its_name(loss):
-    import argparse
-
     parser = argparse.ArgumentParser()
     add_criterion_options(parser)
     labels, counts = torch.arange(8) % 4, [40, 20, 9, 1]
@@ -189,3 +190,16 @@ def test_every_loss_with_every_weight_by_its_name(loss):
             for target in (labels, MixedTarget(labels, labels.flip(0), torch.full((8,), 0.7))):
                 criterion(logits, target).backward()
         assert torch.isfinite(logits.grad).all()
+
+
+def test_they_plug_into_the_other_examples():
+    settings = train_lsm.SETTINGS["synthetic"]
+    for loss in LOSSES:
+        for weights in WEIGHTS:
+            name, maker = train_lsm.LOSSES[f"{loss}+{weights}"]
+            criterion = maker([40, 20, 9, 1], settings)
+            set_epoch(criterion, settings.epochs - 1)
+            mixed = MixedTarget(torch.arange(4), torch.arange(4).flip(0), torch.full((4,), 0.7))
+            assert torch.isfinite(criterion(torch.randn(4, 4), mixed))
+            assert name == f"{loss}, {weights}"
+        assert {f"{loss}+{weights}" for weights in ("none", "cb", "es")} <= set(train_care.BASES)

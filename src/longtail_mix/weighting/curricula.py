@@ -126,7 +126,7 @@ def check_count(count: int | Tensor) -> None:
 
 def _rank(losses: Tensor, descending: bool) -> Tensor:
     """The place of each loss in the sorted batch, [B]; equal losses in the order of the batch."""
-    order = losses.detach().argsort(stable=True, descending=descending)
+    order = losses.argsort(stable=True, descending=descending)
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(losses), device=losses.device))
 
 
