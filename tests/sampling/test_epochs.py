@@ -118,3 +118,12 @@ def test_resumes_exactly_behind_workers_given_the_position():
 def test_bad_input(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+def test_ranks_are_those_of_torch_distributed(monkeypatch):
+    """With real processes in test_ranks.py."""
+    for name, value in (("is_initialized", True), ("get_rank", 2), ("get_world_size", 3)):
+        monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
+    sampler = ShuffledSampler(9)
+    assert (sampler.rank, sampler.num_replicas, len(sampler)) == (2, 3, 3)
+    assert ShuffledSampler(9, rank=0, num_replicas=1).num_replicas == 1
