@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,7 @@ class Training:
         """All that the next epoch depends on, in one file that is never half written."""
         state = {name: part.state_dict() for name, part in self._parts().items()}
         state |= {"epoch": self.epoch, "losses": self.losses, "seconds": self.seconds}
+        state["settings"] = asdict(self.settings)
         state["random"] = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(state, path.with_suffix(".part"))
@@ -135,6 +136,8 @@ class Training:
     def load(self, path: Path) -> None:
         """Go on where :meth:`save` was called."""
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["settings"] != asdict(self.settings):
+            raise ValueError(f"{path}: expected a checkpoint of {asdict(self.settings)}, got {state['settings']}")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.epoch, self.losses, self.seconds = state["epoch"], state["losses"], state["seconds"]

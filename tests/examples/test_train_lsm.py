@@ -136,6 +136,8 @@ def test_an_interrupted_training_ends_as_if_nothing_had_been(tmp_path):
     assert torch.equal(resumed.logits, whole.logits)
     finished = train(task, method(1), settings, 1, cpu, checkpoint)  # nothing left to train
     assert torch.equal(finished.logits, whole.logits)
+    with pytest.raises(ValueError, match="m-1.pt: expected a checkpoint of .*'epochs': 4.*, got .*'epochs': 3"):
+        train(task, method(None), replace(settings, epochs=4), 1, cpu, checkpoint)
 
 
 def test_runs_from_the_command_line_and_leaves_its_results(tmp_path):
