@@ -241,3 +241,7 @@ def test_nothing_waits_for_the_gpu(every_case: Case):
         module(logits, MixedTarget(labels, labels.flip(0), torch.rand(6, device="cuda"))).backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_modules_show_their_options(every_case: Case):
+    assert "reduction='sum'" in repr(every_case.module(reduction="sum"))
