@@ -58,6 +58,7 @@ class Case:
         peers: who is timed beside it.
         repeatable: makes it without noise on the pixels, for the check that all variants compute the same; default:
             `build`.
+        draws: whether it draws random numbers.
         differentiable: whether it is timed forward and backward as well.
         compiles: whether there is something to compile; a class activation map runs other people's models as they are.
     """
@@ -69,6 +70,7 @@ class Case:
     dtypes: tuple[torch.dtype, ...]
     peers: tuple[Peer, ...] = ()
     repeatable: Callable[[], Operator] | None = None
+    draws: bool = False
     differentiable: bool = False
     compiles: bool = True
 

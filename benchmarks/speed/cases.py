@@ -111,12 +111,23 @@ CASES = (
         MAPS,
         FLOAT,
         repeatable=partial(LesionAwareRatio, noise=0.0),
+        draws=True,
     ),
-    Case("paper_ratio", PaperRatio, inputs.maps(2), MAPS, FLOAT, repeatable=partial(PaperRatio, noise=0.0)),
-    Case("released_ratio", ReleasedRatio, inputs.maps(2), MAPS, FLOAT, repeatable=partial(ReleasedRatio, noise=0.0)),
+    Case("paper_ratio", PaperRatio, inputs.maps(2), MAPS, FLOAT, repeatable=partial(PaperRatio, noise=0.0), draws=True),
+    Case(
+        "released_ratio",
+        ReleasedRatio,
+        inputs.maps(2),
+        MAPS,
+        FLOAT,
+        repeatable=partial(ReleasedRatio, noise=0.0),
+        draws=True,
+    ),
     # Pairs
-    Case("head_tail_pairing", lambda: Partners(HeadTailPairing(CLASS_COUNTS)), inputs.labels, LABELS, LABEL),
-    Case("balanced_pairing", lambda: Partners(BalancedPairing()), inputs.labels, LABELS, LABEL),
+    Case(
+        "head_tail_pairing", lambda: Partners(HeadTailPairing(CLASS_COUNTS)), inputs.labels, LABELS, LABEL, draws=True
+    ),
+    Case("balanced_pairing", lambda: Partners(BalancedPairing()), inputs.labels, LABELS, LABEL, draws=True),
     # Mix
     Case(
         "patch_mixup",
@@ -164,6 +175,7 @@ CASES = (
         BYTES_OR_FLOAT,
         peers.BATCH_MIXES,
         repeatable=partial(SPMix, CLASS_COUNTS, noise=0.0),
+        draws=True,
     ),
     Case(
         "spmix_cached_maps",
@@ -173,6 +185,7 @@ CASES = (
         BYTES_OR_FLOAT,
         peers.BATCH_MIXES,
         repeatable=partial(SPMix, CLASS_COUNTS, noise=0.0),
+        draws=True,
     ),
     Case(
         "spmix_released",
@@ -182,6 +195,7 @@ CASES = (
         BYTES_OR_FLOAT,
         peers.BATCH_MIXES,
         repeatable=partial(SPMix.released, noise=0.0),
+        draws=True,
     ),
     Case("lsm", partial(LSM, 8), inputs.pairs_with_cam, PICTURES[:2], FLOAT, peers.BATCH_MIXES),
     Case(

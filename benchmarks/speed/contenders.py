@@ -80,8 +80,7 @@ def line_up(problem: Problem, variants: Sequence[Variant], device: torch.device,
         DisagreementError: somebody computes something else.
     """
     case = problem.case
-    repeatable = case.repeatable or case.build
-    reference = EAGER.operator(problem, repeatable, device)
+    reference = EAGER.checked(problem, device)
     generator = torch.Generator(device).manual_seed(SEED)
     first = draw(problem, generator)
     results = tensors_of(reference(*first))
@@ -90,9 +89,10 @@ def line_up(problem: Problem, variants: Sequence[Variant], device: torch.device,
     lined_up = Field(floor)
 
     def ours(variant: Variant) -> Contender:
-        checked = variant.operator(problem, repeatable, device)
+        checked = variant.checked(problem, device)
         lined_up.checks[variant.name] = compare_with_reference(checked, reference, first)
-        operator = checked if case.repeatable is None else variant.operator(problem, case.build, device)
+        # Compiling takes seconds: what draws nothing is not compiled twice.
+        operator = variant.operator(problem, device) if case.draws else checked
         return Contender(variant.name, "ours", on_each(operator, sets))
 
     for variant in variants:

@@ -24,18 +24,33 @@ class Variant:
         name: as printed, and as ``--variant`` selects it.
         within: the state of the library in which it runs.
         wrap: what is done to the operator first.
+        wrap_checked: the same for the check, where it must draw what plain PyTorch draws from one seed.
     """
 
     name: str
     within: Callable[[], AbstractContextManager[None]]
     wrap: Callable[[Operator], Operator]
+    wrap_checked: Callable[[Operator], Operator]
 
-    def operator(self, problem: Problem, build: Callable[[], Operator], device: torch.device) -> Operator:
-        """The operator of a problem, forward or forward and backward."""
+    def operator(self, problem: Problem, device: torch.device) -> Operator:
+        """The operator that is timed."""
+        return self._made(self.wrap, problem.case.build, problem, device)
+
+    def checked(self, problem: Problem, device: torch.device) -> Operator:
+        """The operator whose result is looked at: without noise, and the same at every call from one seed."""
+        return self._made(self.wrap_checked, problem.case.repeatable or problem.case.build, problem, device)
+
+    def _made(
+        self,
+        wrap: Callable[[Operator], Operator],
+        build: Callable[[], Operator],
+        problem: Problem,
+        device: torch.device,
+    ) -> Operator:
         made = build()
         if isinstance(made, nn.Module):
             made = made.to(device)
-        inner = self.wrap(made)
+        inner = wrap(made)
         called = forward_backward(inner) if problem.backward else inner
 
         def operator(*inputs: Tensor) -> Any:
@@ -55,9 +70,14 @@ def _compiled(operator: Operator) -> Operator:
     return compiled
 
 
-EAGER = Variant("eager", reference_only, _as_it_is)
-COMPILED = Variant("compiled", reference_only, _compiled)
-KERNEL = Variant("kernel", nullcontext, _as_it_is)
+def _compiled_to_draw_alike(operator: Operator) -> Operator:
+    compiled: Operator = torch.compile(operator, fullgraph=True, dynamic=False, options={"fallback_random": True})
+    return compiled
+
+
+EAGER = Variant("eager", reference_only, _as_it_is, _as_it_is)
+COMPILED = Variant("compiled", reference_only, _compiled, _compiled_to_draw_alike)
+KERNEL = Variant("kernel", nullcontext, _as_it_is, _as_it_is)
 VARIANTS = (EAGER, COMPILED, KERNEL)
 
 

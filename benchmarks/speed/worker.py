@@ -49,7 +49,7 @@ class Worker:
         for contender in lined_up.contenders:
             clock, repeats[contender.name], _ = warmed_up(contender, self.device, self.plan)
             self.clocks[contender.name] = contender, clock
-        reference = EAGER.operator(problem, problem.case.repeatable or problem.case.build, self.device)
+        reference = EAGER.checked(problem, self.device)
         return {
             "repeats": repeats,
             "failed": lined_up.failed,

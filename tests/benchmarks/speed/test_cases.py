@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from benchmarks.__main__ import main
-from benchmarks.speed.case import Problem
+from benchmarks.speed import inputs
+from benchmarks.speed.case import Case, Problem
 from benchmarks.speed.cases import CASES
 from benchmarks.speed.check import compare_with_peer, compare_with_reference
 from benchmarks.speed.contenders import draw, least_bytes
@@ -16,14 +17,20 @@ from benchmarks.speed.variants import COMPILED, EAGER, KERNEL, Variant, tensors_
 
 CPU = torch.device("cpu")
 NAMES = [case.name for case in CASES]
-ONE_GRAPH = Variant(
-    "one graph", COMPILED.within, lambda operator: torch.compile(operator, fullgraph=True, backend="eager")
-)
+
+
+def one_graph(operator):
+    return torch.compile(operator, fullgraph=True, backend="eager")
+
+
+ONE_GRAPH = Variant("one graph", COMPILED.within, one_graph, one_graph)
 
 
 def tiny(case, backward=False, dtype=None):
     """The case at its smallest."""
     shape = case.shapes[0]
+    if len(shape) == 1:
+        return Problem(case, shape, case.dtypes[0], backward)
     if len(shape) == 4:
         shape = (4, shape[1], *(min(side, 32) for side in shape[2:]))
     return Problem(case, (4, *shape[1:]), dtype or case.dtypes[0], backward)
@@ -53,18 +60,24 @@ COMPILED_ELSEWHERE = ("saliency", "spectral_residual", "boolean_map", "skin_cont
 def test_every_case_compiles_as_one_graph_to_the_same_result(case):
     torch.compiler.reset()
     problem = tiny(case)
-    build = case.repeatable or case.build
-    compiled, eager = (variant.operator(problem, build, CPU) for variant in (ONE_GRAPH, EAGER))
+    compiled, eager = (variant.checked(problem, CPU) for variant in (ONE_GRAPH, EAGER))
     assert compare_with_reference(compiled, eager, draw(problem, seeded())) <= 1e-5
+
+
+def test_the_compiler_draws_what_plain_pytorch_draws_while_it_is_checked():
+    case = Case("draw", lambda: torch.rand_like, inputs.pictures, ((2, 3, 4, 4),), (torch.float32,), draws=True)
+    (problem,) = case.problems()
+    eager = EAGER.checked(problem, CPU)
+    assert compare_with_reference(COMPILED.checked(problem, CPU), eager, draw(problem, seeded())) == 0
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.differentiable], ids=lambda case: case.name)
 def test_backward_gives_every_gradient(case):
     problem = tiny(case, backward=True)
-    inputs = draw(problem, seeded())
-    result, *gradients = EAGER.operator(problem, case.build, CPU)(*inputs)
-    assert result.shape == inputs[-1].shape
-    assert [g.shape for g in gradients] == [x.shape for x in inputs[:-1] if x.is_floating_point()]
+    drawn = draw(problem, seeded())
+    result, *gradients = EAGER.operator(problem, CPU)(*drawn)
+    assert result.shape == drawn[-1].shape
+    assert [g.shape for g in gradients] == [x.shape for x in drawn[:-1] if x.is_floating_point()]
     assert all(gradient.abs().sum() > 0 for gradient in gradients)
 
 
@@ -78,11 +91,11 @@ def test_every_peer_runs_and_agrees_where_it_computes_the_same(case, peer):
     except ImportError as error:
         pytest.skip(f"needs {peer.name}: {error}")
     problem = tiny(case)
-    inputs = draw(problem, seeded())
-    before = [tensor.clone() for tensor in inputs]
-    operator(*peer.prepare(inputs))
-    assert all(torch.equal(a, b) for a, b in zip(before, inputs, strict=True)), "a peer changed what all share"
-    difference = compare_with_peer(peer, operator, EAGER.operator(problem, case.repeatable or case.build, CPU), inputs)
+    drawn = draw(problem, seeded())
+    before = [tensor.clone() for tensor in drawn]
+    operator(*peer.prepare(drawn))
+    assert all(torch.equal(a, b) for a, b in zip(before, drawn, strict=True)), "a peer changed what all share"
+    difference = compare_with_peer(peer, operator, EAGER.checked(problem, CPU), drawn)
     assert (difference is None) == (peer.same is None)
 
 
@@ -105,9 +118,9 @@ def test_every_peer_runs_and_agrees_where_it_computes_the_same(case, peer):
 )
 def test_least_bytes_by_hand(name, backward, expected):
     problem = tiny(named(name), backward)
-    inputs = draw(problem, seeded())
-    results = tensors_of(EAGER.operator(problem, problem.case.build, CPU)(*inputs))
-    assert least_bytes(problem, inputs, results) == expected
+    drawn = draw(problem, seeded())
+    results = tensors_of(EAGER.operator(problem, CPU)(*drawn))
+    assert least_bytes(problem, drawn, results) == expected
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -117,16 +130,15 @@ def test_on_a_gpu_the_kernels_agree_and_nothing_waits(case):
     for backward in (False, True) if case.differentiable else (False,):
         for dtype in case.dtypes:
             problem = tiny(case, backward, dtype)
-            inputs = draw(problem, torch.Generator(device).manual_seed(0))
-            build = case.repeatable or case.build
+            drawn = draw(problem, torch.Generator(device).manual_seed(0))
             try:
-                eager, kernel = (variant.operator(problem, build, device) for variant in (EAGER, KERNEL))
-                compare_with_reference(kernel, eager, inputs)
+                eager, kernel = (variant.checked(problem, device) for variant in (EAGER, KERNEL))
+                compare_with_reference(kernel, eager, drawn)
             except ImportError as error:
                 pytest.skip(f"needs what is not installed: {error}")
             torch.cuda.set_sync_debug_mode("error")
             try:
-                kernel(*inputs)
+                kernel(*drawn)
             finally:
                 torch.cuda.set_sync_debug_mode("default")
 

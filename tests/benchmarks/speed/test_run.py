@@ -26,7 +26,11 @@ def maximum(name="maximum", **more):
 
 def broken(result):
     """A variant whose result is changed."""
-    return Variant("broken", EAGER.within, lambda operator: lambda *inputs: result(operator(*inputs)))
+
+    def wrap(operator):
+        return lambda *inputs: result(operator(*inputs))
+
+    return Variant("broken", EAGER.within, wrap, wrap)
 
 
 def measured(tmp_path, *cases, variants=(EAGER,), **more):
