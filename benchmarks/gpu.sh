@@ -38,7 +38,7 @@ if [ "$device" = cuda ]; then
     rest=(--size '64x*' '1024x*' --seconds 0.1 --stop-after 60)
     steps=()
 else
-    which=speed
+    which='test_table or test_timing'
     first=(--quick --size '1024x3x32x32' --variant eager --stop-after 20)
     rest=(--quick --size '64' '1024x1x32x32' --variant eager)
     steps=(--model test_resnet --batch 2 --pixels 32 --repeats 2)
