@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import draw_mixes
@@ -39,7 +40,14 @@ def test_the_code_of_the_pages_runs(page):
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
     assert blocks
     images, labels = torch.rand(8, 3, 32, 32), torch.tensor([0, 0, 1, 2, 0, 1, 0, 2])
-    model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 3))
+    model = torch.nn.Sequential(
+        OrderedDict(
+            layer4=torch.nn.Conv2d(3, 4, 3, stride=4),
+            pool=torch.nn.AdaptiveAvgPool2d(1),
+            flatten=torch.nn.Flatten(),
+            classifier=torch.nn.Linear(4, 3),
+        )
+    )
     names = {
         "model": model,
         "criterion": torch.nn.CrossEntropyLoss(reduction="none"),

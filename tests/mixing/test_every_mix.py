@@ -53,6 +53,7 @@ WITH_MAPS: dict[str, Callable[[], nn.Module]] = {
     "LSM": lambda: LSM(block_size=4),
     "Sometimes LSM": lambda: Sometimes(LSM(block_size=4), 0.7),
     "SaliencyMix": SaliencyMix,
+    "SPMix": lambda: KeepLabels(SPMix(patch_size=4)),
 }
 EACH = pytest.mark.parametrize("name", MIXES)
 
@@ -249,6 +250,19 @@ def test_in_one_batch_with_maps(name):
     assert torch.equal(target.other, expected[1].other)
 
 
+@pytest.mark.parametrize("pairing", PAIRINGS)
+def test_one_graph_in_one_batch(pairing, device):
+    mix = InBatch(MixUp(), PAIRINGS[pairing]()).to(device)
+    compiled = torch.compile(mix, fullgraph=True, backend="eager")
+    images, _, _, labels = (t.to(device) for t in some_pairs(6))
+    torch.manual_seed(0)
+    mixed, target = compiled(images, labels)
+    torch.manual_seed(0)
+    expected, expected_target = mix(images, labels)
+    torch.testing.assert_close(mixed, expected)
+    assert torch.equal(target.other, expected_target.other)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_as_collate_fn(workers):
     images, labels, _, _ = some_pairs(7)
@@ -309,6 +323,11 @@ def test_spmix_keeps_its_labels():
     spmix = SPMix(patch_size=4)
     images, target = KeepLabels(spmix)(tail, labels, head, other, generator=seeded(1))
     assert torch.equal(images, spmix.pair(tail, head, seeded(1)))
+    maps = spmix.saliency(tail), spmix.saliency(head)
+    again, _ = KeepLabels(SPMix(patch_size=4, saliency=Brightness()))(
+        tail, labels, head, other, *maps, generator=seeded(1)
+    )
+    assert torch.equal(again, images)
     assert target.lam.tolist() == [1, 1, 1]
     assert torch.equal(target.soft(3), nn.functional.one_hot(labels, 3).float())
 

@@ -21,8 +21,8 @@ class KeepLabels(nn.Module):
         spmix: its saliency and recipe are used; who is paired is decided outside, as for every mix.
 
     Shape:
-        tail [B, 3, H, W], tail_labels [B], head [B, 3, H, W], head_labels [B] -> images [B, 3, H, W],
-        :class:`~longtail_mix.MixedTarget`.
+        tail [B, 3, H, W], tail_labels [B], head [B, 3, H, W], head_labels [B], and the saliency [B, 1, H, W] of both if
+        computed before -> images [B, 3, H, W], :class:`~longtail_mix.MixedTarget`.
 
     Example:
         >>> from longtail_mix import HeadTailPairing, InBatch
@@ -42,10 +42,15 @@ class KeepLabels(nn.Module):
         tail_labels: Tensor,
         head: Tensor,
         head_labels: Tensor,
+        tail_map: Tensor | None = None,
+        head_map: Tensor | None = None,
         *,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, MixedTarget]:
         """Mix pairs with the noise drawn from `generator`."""
         check_pairs(tail, tail_labels, head, head_labels, "tail", "head")
+        if tail_map is None or head_map is None:
+            tail_map, head_map = self.spmix.saliency(tail), self.spmix.saliency(head)
+        mixed = self.spmix.mix(tail, head, self.spmix.recipe(tail_map, head_map, generator))
         lam = torch.ones(len(tail_labels), device=tail_labels.device)
-        return self.spmix.pair(tail, head, generator), MixedTarget(tail_labels, head_labels, lam)
+        return mixed, MixedTarget(tail_labels, head_labels, lam)
