@@ -112,16 +112,16 @@ def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "la
         raise ValueError(f"{name}: expected labels {expected}, got {outside[:5].tolist()}")
 
 
-def check_counted(labels: Tensor, class_counts: Tensor) -> None:
+def check_counted(labels: Tensor, class_counts: Tensor, name: str = "labels") -> None:
     """Integer labels [B], each of a class that has pictures by `class_counts` [K]; both on one device."""
-    check_labels(labels, len(class_counts))
-    check_same_device(class_counts, labels, "class_counts", "labels")
+    check_labels(labels, len(class_counts), name)
+    check_same_device(class_counts, labels, "class_counts", name)
     if not values_are_readable(labels):
         return
     uncounted = labels[class_counts[labels.long()] == 0]
     if len(uncounted):
         raise ValueError(
-            f"labels: expected labels of classes that class_counts {class_counts.tolist()} has pictures of, "
+            f"{name}: expected labels of classes that class_counts {class_counts.tolist()} has pictures of, "
             f"got {uncounted[:5].tolist()}"
         )
 

@@ -85,6 +85,11 @@ def test_a_picture_without_a_partner_is_left_alone():
     assert index.shape == partner.shape == (0,)
 
 
+def test_labels_may_be_elsewhere_than_the_module():
+    partner, mixed = InverseFrequencyPairing([3, 1]).partners(torch.tensor([0, 1], device="meta"))
+    assert partner.device.type == mixed.device.type == "meta"
+
+
 def test_pairs_are_the_partners():
     pairing, labels = InverseFrequencyPairing(torch.tensor([4, 2, 0])), torch.tensor([0, 1, 0, 1])
     index, partner = pairing(labels, seeded(3))

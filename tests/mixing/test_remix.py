@@ -52,11 +52,11 @@ def test_swapping_the_pictures_swaps_the_label():
 
 
 def test_a_class_loses_its_label_only_where_it_is_frequent_and_small():
-    images = torch.rand(4, 3, 2, 2)
-    labels, other = torch.tensor([0, 0, 4, 4]), torch.tensor([4, 4, 0, 0])
-    lam = torch.tensor([0.4, 0.6, 0.4, 0.6])
+    images = torch.rand(6, 3, 2, 2)
+    labels, other = torch.tensor([0, 0, 0, 4, 4, 4]), torch.tensor([4, 4, 4, 0, 0, 0])
+    lam = torch.tensor([0.4, 0.5, 0.6, 0.4, 0.5, 0.6])
     _, target = remix(images, labels, images, other, lam, torch.tensor(COUNTS))
-    torch.testing.assert_close(target.lam, torch.tensor([0.0, 0.6, 0.4, 1.0]))
+    torch.testing.assert_close(target.lam, torch.tensor([0.0, 0.5, 0.6, 0.4, 0.5, 1.0]))  # at tau it keeps its share
 
 
 def test_the_module_draws_and_calls_the_function():
@@ -81,9 +81,9 @@ LAM = torch.tensor([0.2, 0.3])
     [
         (([2, 1],), TypeError, "class_counts: expected a torch.Tensor, got list"),
         ((torch.ones(2, 2),), ValueError, r"class_counts: expected one count for each class, got shape \[2, 2\]"),
-        ((torch.tensor([3]),), ValueError, r"labels: expected labels from 0 to 0, got \[1\]"),
-        ((torch.tensor([3, 0]),), ValueError, r"that class_counts \[3, 0\] has pictures of, got \[1\]"),
-        ((torch.tensor([3, 1], device="meta"),), ValueError, "labels: expected device meta like class_counts, got cpu"),
+        ((torch.tensor([3]),), ValueError, r"first_labels: expected labels from 0 to 0, got \[1\]"),
+        ((torch.tensor([3, 0]),), ValueError, r"first_labels: .* class_counts \[3, 0\] has pictures of, got \[1\]"),
+        ((torch.tensor([3, 1], device="meta"),), ValueError, "first_labels: expected device meta like class_counts"),
         ((torch.tensor([3, 1]), 1.0), ValueError, "kappa: expected a finite number above 1, got 1.0"),
         ((torch.tensor([3, 1]), "3"), TypeError, "kappa: expected a number, got '3'"),
         ((torch.tensor([3, 1]), 3.0, 1.5), ValueError, "tau: expected a number from 0 to 1, got 1.5"),
@@ -92,6 +92,13 @@ LAM = torch.tensor([0.2, 0.3])
 def test_bad_counts_and_options(arguments, error, message):
     with pytest.raises(error, match=message):
         remix(X, Y, X, Y, LAM, *arguments)
+
+
+def test_the_partners_labels_are_checked_too():
+    with pytest.raises(ValueError, match=r"second_labels: .* class_counts \[3, 0\] has pictures of, got \[1\]"):
+        remix(X, Y * 0, X, Y, LAM, torch.tensor([3, 0]))
+    with pytest.raises(ValueError, match=r"second_labels: expected labels from 0 to 1, got \[2\]"):
+        remix(X, Y, X, Y + 1, LAM, torch.tensor([3, 1]))
 
 
 def test_bad_options_of_the_module():

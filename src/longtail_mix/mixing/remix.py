@@ -68,8 +68,8 @@ def remix(
     check_tensor(class_counts, "class_counts")
     if class_counts.ndim != 1:
         raise ValueError(f"class_counts: expected one count for each class, got shape {list(class_counts.shape)}")
-    check_counted(first_labels, class_counts)
-    check_counted(second_labels, class_counts)
+    check_counted(first_labels, class_counts, "first_labels")
+    check_counted(second_labels, class_counts, "second_labels")
     n1, n2 = (class_counts[labels.long()].to(torch.float32) for labels in (first_labels, second_labels))
     weight = torch.where((n1 >= kappa * n2) & (lam < tau), 0.0, lam)
     weight = torch.where((n2 >= kappa * n1) & (1 - lam < tau), 1.0, weight)
