@@ -133,7 +133,7 @@ HEAVY = ["cv2", "kornia", "timm", "torchvision", "matplotlib", "triton", "PIL", 
 # Data flows down this list, and a module imports only from its own place and from above.
 LAYERS = [
     ["_version"],
-    ["_checks"],
+    ["_checks", "_triton"],
     ["_pictures", "class_groups", "sampling", "targets"],
     ["color_constancy", "saliency"],
     ["regions"],

@@ -126,6 +126,17 @@ def check_counted(labels: Tensor, class_counts: Tensor, name: str = "labels") ->
         )
 
 
+def check_index(index: Tensor, size: int, length: int, name: str) -> None:
+    """Integers [length] that name members of a batch of `size`, from 0 on."""
+    check_tensor(index, name)
+    if index.dtype not in (torch.int32, torch.int64):
+        raise TypeError(f"{name}: expected int64 or int32 positions, got {index.dtype}")
+    if index.shape != (length,):
+        raise ValueError(f"{name}: expected shape [{length}], one for each ratio, got {list(index.shape)}")
+    if values_are_readable(index) and ((index < 0) | (index >= size)).any():
+        raise ValueError(f"{name}: expected positions from 0 to {size - 1}, got {index.min()} to {index.max()}")
+
+
 def check_class_counts(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]:
     """The counts as a tuple of ints: not empty, none negative, not all zero."""
     if isinstance(class_counts, Mapping | Set):  # their order is not that of the labels

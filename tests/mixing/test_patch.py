@@ -5,9 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
+from torch.library import opcheck
 
 from longtail_mix import PatchMixup
 from longtail_mix.functional import patch_mixup
+from longtail_mix.mixing._patch_op import patch_mix, patch_mix_backward
 
 
 def by_hand(tail: torch.Tensor, head: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
@@ -108,6 +110,40 @@ def test_gradients_are_the_obvious_ones(device):
     torch.testing.assert_close(ratio.grad, difference)
 
 
+@pytest.mark.parametrize("tail_index", [None, [1, 1, 0], [0, 1, 2]])
+@pytest.mark.parametrize("head_index", [None, [2, 2, 1]])
+@pytest.mark.parametrize(("shape", "prefix"), [((2, 4, 4), 0), ((6, 2), 2)])
+def test_indices_pick_the_pairs(tail_index, head_index, shape, prefix, device):
+    tail, head = torch.rand(2, 3, *shape, dtype=torch.float64, device=device)
+    ratio = torch.rand(3, 1, 2, 2, dtype=torch.float64, device=device)
+    t, h = (None if i is None else torch.tensor(i, device=device) for i in (tail_index, head_index))
+    expected = patch_mixup(tail if t is None else tail[t], head if h is None else head[h], ratio, prefix)
+    assert torch.equal(patch_mixup(tail, head, ratio, prefix, t, h), expected)
+    if tail_index is not None and head_index is not None:
+        longer = torch.cat([head, head])  # two streams need not be of one length
+        assert torch.equal(patch_mixup(tail, longer, ratio, prefix, t, h + 3), expected)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # inside PyTorch's own check
+@pytest.mark.parametrize(("shape", "prefix"), [((2, 4, 4), 0), ((6, 2), 2)])
+def test_the_operation_without_a_kernel_is_the_reference(shape, prefix):
+    tail, head = torch.rand(2, 3, *shape, dtype=torch.float64).unbind(0)
+    ratio = torch.rand(3, 1, 2, 2, dtype=torch.float64)
+    index = torch.tensor([2, 2, 0])
+    grad = torch.rand_like(tail)
+    for t, h in ((None, None), (index, None), (None, index), (index, index.flip(0))):
+        inputs = [x.clone().requires_grad_() for x in (tail, head, ratio)]
+        mixed = patch_mixup(*inputs, prefix, t, h)
+        expected = torch.autograd.grad(mixed, inputs, grad)
+        assert torch.equal(patch_mix(tail, head, ratio, t, h, prefix), mixed)
+        gradients = patch_mix_backward(grad, tail, head, ratio, t, h, prefix, [True, True, True])
+        torch.testing.assert_close(gradients, expected)
+        assert not patch_mix_backward(grad, tail, head, ratio, t, h, prefix, [False, False, False])[0].numel()
+    opcheck(patch_mix, (*(x.clone().requires_grad_() for x in (tail, head, ratio)), index, None, prefix))
+    opcheck(patch_mix_backward, (grad, tail, head, ratio, None, index, prefix, [True, False, True]))
+    assert gradgradcheck(lambda *x: patch_mix(*x, index, index.flip(0), prefix), inputs, fast_mode=True)
+
+
 def test_memory_format_is_kept(device):
     tail, head = torch.rand(2, 2, 8, 6, 6, device=device)
     ratio = torch.rand(2, 1, 3, 3, device=device)
@@ -179,6 +215,26 @@ R = torch.zeros(2, 1, 2, 2)
 def test_bad_input(tail, head, ratio, error, message):
     with pytest.raises(error, match=message):
         patch_mixup(tail, head, ratio)
+
+
+INDEX = torch.tensor([0, 1])
+
+
+@pytest.mark.parametrize(
+    ("tail_index", "head_index", "error", "message"),
+    [
+        ([0, 1], None, TypeError, "tail_index: expected a torch.Tensor, got list"),
+        (None, INDEX.float(), TypeError, "head_index: expected int64 or int32 positions, got torch.float32"),
+        (INDEX[:1], None, ValueError, r"tail_index: expected shape \[2\], one for each ratio, got \[1\]"),
+        (None, INDEX[None], ValueError, r"head_index: expected shape \[2\], one for each ratio, got \[1, 2\]"),
+        (None, INDEX + 1, ValueError, "head_index: expected positions from 0 to 1, got 1 to 2"),
+        (INDEX - 1, INDEX, ValueError, "tail_index: expected positions from 0 to 1, got -1 to 0"),
+        (INDEX, INDEX.to("meta"), ValueError, "head_index: expected device cpu like head, got meta"),
+    ],
+)
+def test_bad_indices(tail_index, head_index, error, message):
+    with pytest.raises(error, match=message):
+        patch_mixup(X, X, R, 0, tail_index, head_index)
 
 
 def test_bad_prefix():

@@ -9,6 +9,7 @@ from longtail_mix._checks import (
     check_alike,
     check_finite,
     check_floating,
+    check_index,
     check_same_device,
     check_share,
     check_tensor,
@@ -16,11 +17,21 @@ from longtail_mix._checks import (
     is_finite,
     values_are_readable,
 )
+from longtail_mix._triton import kernels_run_on
+from longtail_mix.mixing._patch_op import patch_mix
+from longtail_mix.mixing._patch_reference import gather, mix_pairs
 
 __all__ = ["PatchMixup", "patch_mixup"]
 
 
-def patch_mixup(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: int = 0) -> Tensor:
+def patch_mixup(
+    tail: Tensor,
+    head: Tensor,
+    ratio: Tensor,
+    num_prefix_tokens: int = 0,
+    tail_index: Tensor | None = None,
+    head_index: Tensor | None = None,
+) -> Tensor:
     """``ratio * tail + (1 - ratio) * head``, each ratio spread over its patch: Eq. 2 of the SPMix paper.
 
     The same in plain PyTorch, for pictures and feature maps::
@@ -28,7 +39,9 @@ def patch_mixup(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: in
         r = ratio.repeat_interleave(H // h, -2).repeat_interleave(W // w, -1)
         mixed = r * tail + (1 - r) * head
 
-    Computed as ``torch.lerp(head, tail, r)``, which never leaves the interval between its two ends.
+    Computed as ``torch.lerp(head, tail, r)``, which never leaves the interval between its two ends. On a GPU with
+    Triton it is one kernel, which also picks the pairs where indices are given and copies nothing; elsewhere it is
+    plain PyTorch.
 
     Args:
         tail: the pictures that keep their label: pictures or feature maps [B, C, H, W] (floating point or uint8), or
@@ -37,6 +50,9 @@ def patch_mixup(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: in
         ratio: share of the tail in each patch, [B, 1, h, w] in [0, 1], floating point. h divides H and w divides W;
             for tokens ``num_prefix_tokens + h * w == N``.
         num_prefix_tokens: class and register tokens in front of the patch tokens; they stay the tail's.
+        tail_index: [M], integers: mix ``tail[tail_index]``, as :class:`~longtail_mix.HeadTailPairing` returns it. Then
+            there are M ratios and M results. Default: all of `tail` in order.
+        head_index: likewise for `head`. With an index, tail and head may be batches of different length.
 
     Returns:
         The mix, in the shape and dtype of `tail`, and in the memory format of both where they agree. Gradients reach
@@ -45,7 +61,7 @@ def patch_mixup(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: in
     Raises:
         TypeError: integer pictures other than uint8, or an integer ratio.
         ValueError: shapes or devices that do not fit; and, where values can be read without stalling a device (on the
-            CPU, outside ``torch.compile``), NaN or infinity, or a ratio outside [0, 1].
+            CPU, outside ``torch.compile``), NaN or infinity, a ratio outside [0, 1], or an index outside the batch.
 
     Example:
         >>> tail, head = torch.ones(1, 1, 2, 4), torch.zeros(1, 1, 2, 4)
@@ -56,46 +72,51 @@ def patch_mixup(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: in
     check_tensor(tail, "tail")
     check_tensor(head, "head")
     _check_ratio(ratio)
-    check_alike(tail, head, "tail", "head")
     check_same_device(tail, ratio, "tail", "ratio")
     if tail.ndim not in (3, 4):
         raise ValueError(f"tail: expected [B, C, H, W] or tokens [B, N, D], got shape {list(tail.shape)}")
-    if len(ratio) != len(tail):
-        raise ValueError(f"ratio: expected one for each of {len(tail)} pairs, got shape {list(ratio.shape)}")
-    if tail.dtype == torch.uint8:
-        mixed = patch_mixup(tail.to(torch.float32), head.to(torch.float32), ratio, num_prefix_tokens)
-        return mixed.round_().to(torch.uint8)
-    check_floating(tail, "tail")
-    ratio = ratio.to(tail.dtype)
-    mixed = _mix_maps(tail, head, ratio) if tail.ndim == 4 else _mix_tokens(tail, head, ratio, num_prefix_tokens)
-    if values_are_readable(mixed) and not is_finite(mixed):  # one pass where all is well
+    _check_pairs(tail, head, ratio, tail_index, head_index)
+    if tail.dtype != torch.uint8:
+        check_floating(tail, "tail")
+    _check_grid(tail, ratio, num_prefix_tokens)
+    if kernels_run_on(tail):
+        mixed: Tensor = patch_mix(tail, head, ratio, tail_index, head_index, num_prefix_tokens)
+    else:
+        mixed = mix_pairs(gather(tail, tail_index), gather(head, head_index), ratio, num_prefix_tokens)
+    if mixed.is_floating_point() and values_are_readable(mixed) and not is_finite(mixed):  # one pass where all is well
         check_finite(tail, "tail")
         check_finite(head, "head")
     return mixed
 
 
-def _mix_maps(tail: Tensor, head: Tensor, ratio: Tensor) -> Tensor:
-    height, width = tail.shape[-2:]
+def _check_pairs(
+    tail: Tensor, head: Tensor, ratio: Tensor, tail_index: Tensor | None, head_index: Tensor | None
+) -> None:
+    if tail_index is None and head_index is None:
+        check_alike(tail, head, "tail", "head")
+    else:  # batches of different length
+        check_alike(tail[:0], head[:0], "tail", "head")
+    for batch, name, index in ((tail, "tail", tail_index), (head, "head", head_index)):
+        if index is not None:
+            check_index(index, len(batch), len(ratio), f"{name}_index")
+            check_same_device(batch, index, name, f"{name}_index")
+        elif len(ratio) != len(batch):
+            raise ValueError(f"ratio: expected one for each of {len(batch)} pairs, got shape {list(ratio.shape)}")
+
+
+def _check_grid(tail: Tensor, ratio: Tensor, num_prefix_tokens: int) -> None:
     rows, columns = ratio.shape[-2:]
-    if height % rows or width % columns:
-        raise ValueError(f"ratio: expected a grid that divides {height}x{width}, got {rows}x{columns}")
-
-    blocks = (*tail.shape[:2], rows, height // rows, columns, width // columns)
-    mixed = torch.lerp(head.view(blocks), tail.view(blocks), ratio[..., :, None, :, None])
-    return mixed.flatten(-4, -3).flatten(-2, -1)
-
-
-def _mix_tokens(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: int) -> Tensor:
+    if tail.ndim == 4:
+        height, width = tail.shape[-2:]
+        if height % rows or width % columns:
+            raise ValueError(f"ratio: expected a grid that divides {height}x{width}, got {rows}x{columns}")
+        return
     patches = tail.shape[1] - num_prefix_tokens
-    rows, columns = ratio.shape[-2:]
     if num_prefix_tokens < 0 or patches != rows * columns:
         raise ValueError(
             f"ratio: expected {patches} ratios for {tail.shape[1]} tokens of which {num_prefix_tokens} "
             f"are prefix tokens, got {rows}x{columns}"
         )
-    weight = ratio.flatten(1).unsqueeze(-1)  # [B, h*w, 1]
-    mixed = torch.lerp(head[:, num_prefix_tokens:], tail[:, num_prefix_tokens:], weight)
-    return torch.cat([tail[:, :num_prefix_tokens], mixed], 1)
 
 
 def _check_ratio(ratio: Tensor) -> None:

@@ -194,7 +194,7 @@ class SPMix(nn.Module):
         ratio = self.recipe(maps, maps[partner], generator)
         # A ratio of 1 leaves a picture as it is: batches keep one shape, and nothing waits for the device.
         ratio = torch.where(mixed[:, None, None, None], ratio, 1)
-        return patch_mixup(images, images[partner], ratio), labels
+        return patch_mixup(images, images, ratio, head_index=partner), labels
 
     def ratio(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Share of the tail in each patch, [B, 1, h, w], for pairs of pictures [B, 3, H, W]."""

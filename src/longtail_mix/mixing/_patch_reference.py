@@ -1,0 +1,84 @@
+"""Patch mixup and its gradients in plain PyTorch: what the kernel has to equal, and what runs where it cannot."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def mix_pairs(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: int = 0) -> Tensor:
+    """Mix pairs [M, ...] with ratios [M, 1, h, w]; shapes have been checked."""
+    if tail.dtype == torch.uint8:
+        mixed = mix_pairs(tail.to(torch.float32), head.to(torch.float32), ratio, num_prefix_tokens)
+        return mixed.round_().to(torch.uint8)
+    ratio = ratio.to(tail.dtype)
+    return _mix_maps(tail, head, ratio) if tail.ndim == 4 else _mix_tokens(tail, head, ratio, num_prefix_tokens)
+
+
+def _mix_maps(tail: Tensor, head: Tensor, ratio: Tensor) -> Tensor:
+    height, width = tail.shape[-2:]
+    rows, columns = ratio.shape[-2:]
+    blocks = (*tail.shape[:2], rows, height // rows, columns, width // columns)
+    mixed = torch.lerp(head.view(blocks), tail.view(blocks), ratio[..., :, None, :, None])
+    return mixed.flatten(-4, -3).flatten(-2, -1)
+
+
+def _mix_tokens(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: int) -> Tensor:
+    weight = ratio.flatten(1).unsqueeze(-1)  # [M, h*w, 1]
+    mixed = torch.lerp(head[:, num_prefix_tokens:], tail[:, num_prefix_tokens:], weight)
+    return torch.cat([tail[:, :num_prefix_tokens], mixed], 1)
+
+
+def common_format(tail: Tensor, head: Tensor) -> torch.memory_format:
+    """channels_last where both are, unless contiguous fits as well; else contiguous."""
+    both = (tail, head)
+    if tail.ndim != 4 or all(t.is_contiguous() for t in both):
+        return torch.contiguous_format
+    if all(t.is_contiguous(memory_format=torch.channels_last) for t in both):
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def empty_like(tensor: Tensor, memory_format: torch.memory_format, size: int | None = None) -> Tensor:
+    """Memory for a batch like `tensor`, or of another size."""
+    shape = (tensor.shape[0] if size is None else size, *tensor.shape[1:])
+    return torch.empty(shape, dtype=tensor.dtype, device=tensor.device, memory_format=memory_format)
+
+
+def gather(tensor: Tensor, index: Tensor | None) -> Tensor:
+    """The members of each pair: all of `tensor` in order, or those that `index` names."""
+    return tensor if index is None else tensor[index]
+
+
+def gradients(
+    grad: Tensor,
+    tail: Tensor,
+    head: Tensor,
+    ratio: Tensor,
+    tail_index: Tensor | None,
+    head_index: Tensor | None,
+    num_prefix_tokens: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What `grad` [M, ...] is to tail, head and ratio; differentiable itself. A picture in several pairs gets the sum.
+
+    With the ratio r of a pair spread over its patches: ``r * grad`` to its tail, ``(1 - r) * grad`` to its head, and
+    the sum over each patch of ``grad * (tail - head)`` to the ratio.
+    """
+    difference = gather(tail, tail_index) - gather(head, head_index)
+    rows, columns = ratio.shape[-2:]
+    if grad.ndim == 4:
+        height, width = grad.shape[-2] // rows, grad.shape[-1] // columns
+        spread = ratio[..., :, None, :, None].expand(-1, -1, -1, height, -1, width).reshape(-1, 1, *grad.shape[-2:])
+        of_pixels = (grad * difference).sum(1, keepdim=True, dtype=ratio.dtype)
+        of_ratio = of_pixels.view(-1, 1, rows, height, columns, width).sum((3, 5))
+    else:
+        spread = F.pad(ratio.flatten(1).unsqueeze(-1), (0, 0, num_prefix_tokens, 0), value=1)
+        of_ratio = (grad * difference)[:, num_prefix_tokens:].sum(-1, dtype=ratio.dtype).view_as(ratio)
+    of_tail = (spread * grad).to(tail.dtype)
+    of_head = ((1 - spread) * grad).to(head.dtype)
+    if tail_index is not None:
+        of_tail = torch.zeros_like(tail).index_add(0, tail_index, of_tail)
+    if head_index is not None:
+        of_head = torch.zeros_like(head).index_add(0, head_index, of_head)
+    return of_tail, of_head, of_ratio
