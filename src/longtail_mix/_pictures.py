@@ -13,6 +13,17 @@ from longtail_mix._checks import check_images, check_normalisation, values_are_r
 OVERSHOOT = 0.25
 
 
+def check_pictures(
+    images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Raise unless the pictures and their normalisation fit; the normalisation as tuples. Reads no pixel."""
+    check_images(images)
+    mean, std = check_normalisation(mean, std)
+    if images.dtype == torch.uint8 and mean is not None:
+        raise ValueError("mean, std: expected None for uint8 pictures, which are not normalised, got numbers")
+    return mean, std
+
+
 def as_unit(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> tuple[Tensor, Tensor]:
     """Turn pictures into float32 in [0, 1], values a little outside clamped.
 
@@ -27,12 +38,9 @@ def as_unit(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] |
     Raises:
         TypeError, ValueError: see :func:`longtail_mix.saliency.saliency_map`.
     """
-    check_images(images)
-    mean, std = check_normalisation(mean, std)
+    mean, std = check_pictures(images, mean, std)
     all_finite = torch.ones((len(images), 1, 1), dtype=torch.bool, device=images.device)
     if images.dtype == torch.uint8:
-        if mean is not None:
-            raise ValueError("mean, std: expected None for uint8 pictures, which are not normalised, got numbers")
         return images / 255, all_finite
     pictures = images.to(torch.float32)
     if mean is not None and std is not None:

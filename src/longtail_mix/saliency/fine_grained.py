@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation
-from longtail_mix._pictures import as_bytes
+from longtail_mix._pictures import as_bytes, check_pictures
+from longtail_mix._triton import kernels_run_on
 from longtail_mix.saliency._grey import grey_of_bytes
 
 __all__ = ["SaliencyMap", "saliency_map"]
@@ -27,7 +28,8 @@ def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Seque
     over the six windows, scaled to a maximum of 255 and added. The result equals
     ``cv2.saliency.StaticSaliencyFineGrained`` of OpenCV contrib on every pixel, its 8-bit wrap-around included.
 
-    The same in plain PyTorch is the body of this function: it is the reference.
+    The same in plain PyTorch follows this function in its file: it is the reference. On a GPU with Triton, kernels
+    that equal it on every bit take its place.
 
     Args:
         images: RGB pictures [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
@@ -51,6 +53,14 @@ def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Seque
         >>> maps.shape, bool(maps[0, 0, 32, 32] > maps[0, 0, 4, 4])
         (torch.Size([2, 1, 64, 64]), True)
     """
+    mean, std = check_pictures(images, mean, std)
+    if kernels_run_on(images):
+        maps: Tensor = fine_grained(images, mean, std)
+        return maps
+    return _reference(images, mean, std)
+
+
+def _reference(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
     picture_bytes, is_finite = as_bytes(images, mean, std)
     grey = _smooth(_smooth(grey_of_bytes(picture_bytes)))
     on, off = _centre_surround(grey)
@@ -58,6 +68,26 @@ def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Seque
     # maxima, which is 255 already unless the picture is flat, so nothing is left to divide.
     saliency = (_to_full_range(on) + _to_full_range(off)).to(torch.float32) * (1 / 255)
     return torch.where(is_finite, saliency, torch.nan).unsqueeze(1)
+
+
+@torch.library.custom_op(
+    "longtail_mix::fine_grained",
+    mutates_args=(),
+    schema="(Tensor images, float[]? mean, float[]? std) -> Tensor",
+)
+def fine_grained(images: Tensor, mean: list[float] | None, std: list[float] | None) -> Tensor:
+    """The maps as one operation of PyTorch's: five kernels where Triton runs, the reference elsewhere."""
+    if not kernels_run_on(images):
+        return _reference(images, mean, std)
+    from longtail_mix.saliency._fine_grained_triton import maps_of
+
+    return maps_of(images, mean, std)
+
+
+@fine_grained.register_fake
+def _(images: Tensor, _mean: list[float] | None, _std: list[float] | None) -> Tensor:
+    size, _, height, width = images.shape
+    return torch.empty((size, 1, height, width), device=images.device)
 
 
 def _smooth(grey: Tensor) -> Tensor:
