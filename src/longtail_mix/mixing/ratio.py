@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import (
+    check_alike,
     check_alpha,
     check_divisible,
     check_generator,
@@ -14,7 +14,8 @@ from longtail_mix._checks import (
     check_noise,
     check_whole,
 )
-from longtail_mix.mixing._maps import add_noise, min_max
+from longtail_mix.mixing._maps import ratio_with_draw, uniform_like
+from longtail_mix.mixing._ratio_op import draw_seed, kernel_makes_ratio, noisy_ratio
 from longtail_mix.mixing.merge import merged_saliency
 
 __all__ = ["NOISE", "LesionAwareRatio", "PaperRatio", "lesion_aware_ratio", "paper_ratio"]
@@ -42,6 +43,9 @@ def lesion_aware_ratio(
     A map without any contrast cannot say where the lesion is; it gets no noise, and its ratio is `alpha` everywhere, so
     that the picture whose label is kept is kept as well.
 
+    On a GPU with Triton, and where no gradient is asked for, it is a kernel. The same state of `generator` gives the
+    same ratios on one kind of device; a CPU and a GPU draw different noise.
+
     Args:
         saliency: merged saliency [B, 1, H, W], floating point; H and W multiples of `patch_size`.
         patch_size: side of a patch in pixels.
@@ -66,12 +70,18 @@ def lesion_aware_ratio(
                   [0.0000, 0.0000]]]])
     """
     check_map(saliency)
+    _check(saliency, patch_size, alpha, noise, generator)
+    if kernel_makes_ratio(saliency):
+        seed = draw_seed(saliency.device, generator)
+        ratio: Tensor = noisy_ratio(saliency, None, seed, patch_size, alpha, noise)
+        return ratio
+    return ratio_with_draw(saliency, uniform_like(saliency, generator), patch_size, alpha, noise)
+
+
+def _check(maps: Tensor, patch_size: int, alpha: float, noise: float, generator: torch.Generator | None) -> None:
     check_ratio_options(patch_size, alpha, noise)
-    check_divisible(saliency, patch_size, "saliency")
-    check_generator(generator, saliency.device)
-    cut = min_max(add_noise(saliency, noise, generator)).clamp(max=alpha)
-    # The mean of many alphas may be rounded to just above alpha.
-    return F.avg_pool2d(cut, patch_size).clamp(max=alpha).to(saliency.dtype)
+    check_divisible(maps, patch_size, "saliency")
+    check_generator(generator, maps.device)
 
 
 def check_ratio_options(patch_size: int, alpha: float, noise: float) -> None:
@@ -141,7 +151,14 @@ def paper_ratio(
         >>> paper_ratio(torch.rand(2, 1, 32, 32), torch.rand(2, 1, 32, 32), patch_size=8).shape
         torch.Size([2, 1, 4, 4])
     """
-    return lesion_aware_ratio(merged_saliency(tail, head), patch_size, alpha, noise, generator)
+    if not kernel_makes_ratio(tail, head):
+        return lesion_aware_ratio(merged_saliency(tail, head), patch_size, alpha, noise, generator)
+    check_map(tail, "tail")
+    check_map(head, "head")
+    check_alike(tail, head, "tail", "head")
+    _check(tail, patch_size, alpha, noise, generator)
+    ratio: Tensor = noisy_ratio(tail, head, draw_seed(tail.device, generator), patch_size, alpha, noise)
+    return ratio
 
 
 class PaperRatio(nn.Module):

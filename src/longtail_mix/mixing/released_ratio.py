@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_alike, check_divisible, check_generator, check_map
-from longtail_mix.mixing._maps import add_noise, min_max
+from longtail_mix.mixing._maps import add_noise, min_max, uniform_like
 from longtail_mix.mixing.ratio import NOISE, check_ratio_options
 
 __all__ = ["ReleasedRatio", "released_ratio"]
@@ -68,7 +68,7 @@ def released_ratio(
     check_generator(generator, tail.device)
 
     def at_least_half(saliency: Tensor) -> Tensor:
-        patches = F.avg_pool2d(add_noise(saliency, noise, generator), patch_size)
+        patches = F.avg_pool2d(add_noise(saliency, noise, uniform_like(saliency, generator)), patch_size)
         return min_max(patches) / 2 + 0.5
 
     return torch.maximum(at_least_half(tail), at_least_half(head)).clamp(max=alpha).to(tail.dtype)
