@@ -119,6 +119,11 @@ def test_indices_pick_the_pairs(tail_index, head_index, shape, prefix, device):
     t, h = (None if i is None else torch.tensor(i, device=device) for i in (tail_index, head_index))
     expected = patch_mixup(tail if t is None else tail[t], head if h is None else head[h], ratio, prefix)
     assert torch.equal(patch_mixup(tail, head, ratio, prefix, t, h), expected)
+    before = tail.clone(), head.clone()
+    gradients = [x.clone().requires_grad_() for x in (tail, head, ratio)]
+    assert torch.equal(patch_mixup(*gradients, prefix, t, h), expected)
+    assert torch.equal(tail, before[0])
+    assert torch.equal(head, before[1])
     if tail_index is not None and head_index is not None:
         longer = torch.cat([head, head])  # two streams need not be of one length
         assert torch.equal(patch_mixup(tail, longer, ratio, prefix, t, h + 3), expected)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from longtail_mix import SaliencyMap
 from longtail_mix.functional import saliency_map
+from longtail_mix.saliency import fine_grained
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
@@ -152,6 +153,14 @@ def test_invariants(height, width, batch, seed):
     assert ((maps >= 0) & (maps <= 1)).all()
     assert torch.equal(pictures, before)
     assert torch.equal(saliency_map(pictures.flip(0)), maps.flip(0))
+
+
+def test_the_size_of_a_chunk_does_not_matter(monkeypatch):
+    pictures = torch.rand(5, 3, 20, 30)
+    expected = saliency_map(pictures)
+    for pixels in (1, 2 * 20 * 30, 2**30):
+        monkeypatch.setattr(fine_grained, "_CHUNK", pixels)
+        assert torch.equal(saliency_map(pictures), expected)
 
 
 @pytest.mark.parametrize("value", [0, 7, 255])

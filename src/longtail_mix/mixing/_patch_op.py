@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from longtail_mix._triton import kernels_run_on
-from longtail_mix.mixing._patch_reference import common_format, empty_like, gather, gradients, mix_pairs
+from longtail_mix.mixing._patch_reference import common_format, empty_like, gradients, mix_picked
 
 _ARGUMENTS = "Tensor tail, Tensor head, Tensor ratio, Tensor? tail_index, Tensor? head_index, int num_prefix_tokens"
 
@@ -28,7 +28,7 @@ def patch_mix(
     """``ratio[m] * tail[tail_index[m]] + (1 - ratio[m]) * head[head_index[m]]`` for every pair m."""
     memory_format = common_format(tail, head)
     if not kernels_run_on(tail):
-        mixed = mix_pairs(gather(tail, tail_index), gather(head, head_index), ratio, num_prefix_tokens)
+        mixed = mix_picked(tail, head, ratio, tail_index, head_index, num_prefix_tokens)
         return empty_like(tail, memory_format, len(ratio)).copy_(mixed)  # the reference may keep other strides
     from longtail_mix.mixing._patch_triton import forward
 

@@ -17,17 +17,44 @@ def mix_pairs(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: int 
 
 
 def _mix_maps(tail: Tensor, head: Tensor, ratio: Tensor) -> Tensor:
-    height, width = tail.shape[-2:]
-    rows, columns = ratio.shape[-2:]
-    blocks = (*tail.shape[:2], rows, height // rows, columns, width // columns)
-    mixed = torch.lerp(head.view(blocks), tail.view(blocks), ratio[..., :, None, :, None])
+    mixed = torch.lerp(_blocks(head, ratio), _blocks(tail, ratio), ratio[..., :, None, :, None])
     return mixed.flatten(-4, -3).flatten(-2, -1)
+
+
+def _blocks(maps: Tensor, ratio: Tensor) -> Tensor:
+    """A view [M, C, h, H / h, w, W / w]."""
+    height, width = maps.shape[-2:]
+    rows, columns = ratio.shape[-2:]
+    return maps.view(*maps.shape[:2], rows, height // rows, columns, width // columns)
 
 
 def _mix_tokens(tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: int) -> Tensor:
     weight = ratio.flatten(1).unsqueeze(-1)  # [M, h*w, 1]
     mixed = torch.lerp(head[:, num_prefix_tokens:], tail[:, num_prefix_tokens:], weight)
     return torch.cat([tail[:, :num_prefix_tokens], mixed], 1)
+
+
+def mix_picked(
+    tail: Tensor,
+    head: Tensor,
+    ratio: Tensor,
+    tail_index: Tensor | None,
+    head_index: Tensor | None,
+    num_prefix_tokens: int = 0,
+) -> Tensor:
+    """Mix the pairs that two indices name, or all in order."""
+    tail, picked = gather(tail, tail_index), gather(head, head_index)
+    needs_gradients = torch.is_grad_enabled() and any(t.requires_grad for t in (tail, head, ratio))
+    if head_index is None or needs_gradients or tail.dtype == torch.uint8 or torch.compiler.is_compiling():
+        return mix_pairs(tail, picked, ratio, num_prefix_tokens)
+    # Nobody else sees this copy: mixing into it saves the memory of another, almost half of the time on a CPU.
+    ratio = ratio.to(tail.dtype)
+    if tail.ndim == 4:
+        _blocks(picked, ratio).lerp_(_blocks(tail, ratio), ratio[..., :, None, :, None])
+        return picked
+    picked[:, num_prefix_tokens:].lerp_(tail[:, num_prefix_tokens:], ratio.flatten(1).unsqueeze(-1))
+    picked[:, :num_prefix_tokens] = tail[:, :num_prefix_tokens]
+    return picked
 
 
 def common_format(tail: Tensor, head: Tensor) -> torch.memory_format:

@@ -19,7 +19,7 @@ from longtail_mix._checks import (
 )
 from longtail_mix._triton import kernels_run_on
 from longtail_mix.mixing._patch_op import patch_mix
-from longtail_mix.mixing._patch_reference import gather, mix_pairs
+from longtail_mix.mixing._patch_reference import mix_picked
 
 __all__ = ["PatchMixup", "patch_mixup"]
 
@@ -82,7 +82,7 @@ def patch_mixup(
     if kernels_run_on(tail):
         mixed: Tensor = patch_mix(tail, head, ratio, tail_index, head_index, num_prefix_tokens)
     else:
-        mixed = mix_pairs(gather(tail, tail_index), gather(head, head_index), ratio, num_prefix_tokens)
+        mixed = mix_picked(tail, head, ratio, tail_index, head_index, num_prefix_tokens)
     if mixed.is_floating_point() and values_are_readable(mixed) and not is_finite(mixed):  # one pass where all is well
         check_finite(tail, "tail")
         check_finite(head, "head")

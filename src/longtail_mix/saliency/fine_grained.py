@@ -17,6 +17,8 @@ __all__ = ["SaliencyMap", "saliency_map"]
 
 # Half widths of the six surrounds, in pixels: three sizes at two scales.
 WINDOWS = (12, 24, 48, 28, 56, 112)
+# Pixels whose intermediate maps, a megabyte each, fit into the cache of a CPU core.
+_CHUNK = 2**18
 
 
 @torch.no_grad()
@@ -57,7 +59,12 @@ def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Seque
     if kernels_run_on(images):
         maps: Tensor = fine_grained(images, mean, std)
         return maps
-    return _reference(images, mean, std)
+    if images.device.type != "cpu" or torch.compiler.is_compiling():
+        return _reference(images, mean, std)
+    # Some thirty passes over each picture: two to three times as fast where a few pictures stay in the cache between
+    # them. The compiler fuses the passes and wants no loop.
+    chunks = images.split(max(_CHUNK // (images.shape[-2] * images.shape[-1]), 1))
+    return torch.cat([_reference(chunk, mean, std) for chunk in chunks])
 
 
 def _reference(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
