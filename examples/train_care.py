@@ -24,14 +24,9 @@ from pictures import BACKGROUND_CUE, Pictures, Task, isic2018_task, synthetic_ta
 from segmenters import load_segmenter
 from torch import Tensor, nn
 
-from longtail_mix import (
-    ClassBalancedWeights,
-    FocalLoss,
-    SegmentationSaliency,
-    SkinContrastSaliency,
-    WeightedCrossEntropy,
-)
+from longtail_mix import FocalLoss, SegmentationSaliency, SkinContrastSaliency
 from longtail_mix.data import stratified_split
+from longtail_mix.functional import class_balanced_weights
 from longtail_mix.regions import Regions, lesion_regions, otsu_threshold
 from longtail_mix.visualize import attention_panel
 
@@ -121,7 +116,8 @@ def main() -> None:
 
     criteria: dict[str, nn.Module] = {
         "ce": nn.CrossEntropyLoss(),
-        "csl": WeightedCrossEntropy(ClassBalancedWeights(counts)).to(task.train.labels.device),
+        # PyTorch divides by the sum of the weights, so that this loss and the attention loss stay of one size.
+        "csl": nn.CrossEntropyLoss(class_balanced_weights(counts).to(task.train.labels.device)),
         "fl": FocalLoss(gamma=2.0),
         "da": nn.CrossEntropyLoss(),
     }
