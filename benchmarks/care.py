@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -33,7 +34,7 @@ class Step:
     def __init__(self, options: argparse.Namespace) -> None:
         torch.manual_seed(options.seed)
         size, batch = options.size, options.batch
-        self.model = timm.create_model(options.model, num_classes=7).to(options.device)
+        self.model: Any = timm.create_model(options.model, num_classes=7).to(options.device)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), 1e-4)
         self.images = torch.rand(batch, 3, size, size, device=options.device)
         self.labels = torch.arange(batch, device=options.device) % 7
