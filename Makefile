@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_STEPS ?= 500
+# Tests at a time; each on one thread, as threads of several processes wait for each other.
+TEST_JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS)
 KERNEL_TESTS := $(wildcard tests/*/test_*_triton.py)
 DEMO_DATA := $(if $(ISIC2018_ROOT),isic2018,synthetic)
 
@@ -16,8 +19,8 @@ demo: $(VENV)/installed
 
 # The kernels run twice: line by line in Python here, and compiled with the rest where there is a GPU.
 test: lint types
-	TRITON_INTERPRET=1 $(BIN)/python -m pytest $(KERNEL_TESTS) --cov --cov-report= --cov-fail-under=0
-	$(BIN)/python -m pytest --cov --cov-append --cov-report=term-missing:skip-covered
+	TRITON_INTERPRET=1 $(PYTEST) $(KERNEL_TESTS) --cov --cov-report= --cov-fail-under=0
+	$(PYTEST) --cov --cov-append --cov-report=term-missing:skip-covered
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

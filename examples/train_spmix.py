@@ -19,10 +19,10 @@ from pictures import BACKGROUND_CUE, Pictures, Task, isic2018_task, pick, synthe
 from report import summarise, table, write_report
 from training import Method, Settings, epochs_of, train
 
-from longtail_mix import HeadTailPairing, SkinContrastSaliency, SPMix, many_medium_few
+from longtail_mix import FidelityRatio, HeadTailPairing, SkinContrastSaliency, SPMix, many_medium_few
 from longtail_mix.data import balanced_split, stratified_split
 
-METHODS = ["ce", "resample", "spmix", "spmix-half", "spmix-skin", "spmix-released"]
+METHODS = ["ce", "resample", "spmix", "spmix-half", "spmix-skin", "spmix-fidelity", "spmix-released"]
 SPLITS = {"balanced": balanced_split, "stratified": stratified_split}
 
 
@@ -69,6 +69,8 @@ def main() -> None:
     half = SPMix(patch_size=options.patch_size, pairing=every_other).to(options.device)
     by_skin = SkinContrastSaliency(margin=1 / 28)
     skin = SPMix(patch_size=options.patch_size, pairing=every_other, saliency=by_skin).to(options.device)
+    best_ratio = FidelityRatio(options.patch_size)
+    fidelity = SPMix(pairing=every_other, saliency=by_skin, recipe=best_ratio).to(options.device)
     released = SPMix.released(options.patch_size)
     epochs = epochs_of(task, settings)
     criterion = build_criterion(options.loss, options.weights, counts, epochs, options.batch_size)
@@ -82,6 +84,7 @@ def main() -> None:
         "spmix": Method("SPMix", balanced=True, mix=spmix, criterion=criterion),
         "spmix-half": Method("SPMix, half", balanced=True, mix=half, criterion=criterion),
         "spmix-skin": Method("SPMix, half, skin contrast", balanced=True, mix=skin, criterion=criterion),
+        "spmix-fidelity": Method("SPMix, half, skin, fidelity", balanced=True, mix=fidelity, criterion=criterion),
         # The released code draws its labels from the pictures as they come.
         "spmix-released": Method("SPMix, released", balanced=False, mix=released, criterion=criterion),
     }

@@ -18,7 +18,7 @@ SETTINGS = Settings("test_resnet", 32, steps=30, batch_size=64, learning_rate=2e
 
 def test_runs_from_the_command_line_and_leaves_its_results(tmp_path):
     command = [sys.executable, str(EXAMPLE), "--steps", "3", "--size", "32", "--batch-size", "16", "--device", "cpu"]
-    methods = ["ce", "resample", "spmix", "spmix-half", "spmix-skin", "spmix-released"]
+    methods = ["ce", "resample", "spmix", "spmix-half", "spmix-skin", "spmix-fidelity", "spmix-released"]
     done = subprocess.run(
         [*command, "--out", str(tmp_path), "--methods", *methods], capture_output=True, text=True, check=True
     )
