@@ -30,6 +30,12 @@ def test_code_block(block, monkeypatch):
         "tail_images": images[:2],
         "head_images": images[2:],
         "stem": nn.Conv2d(3, 768, 16, stride=16),
+        "images": images - 0.5,
+        "labels": labels,
+        "backbone": nn.Conv2d(3, 8, 32, stride=32),
+        "head": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 7)),
+        "mask": torch.ones(4, 1, 224, 224, dtype=torch.bool).triu(),
+        "has_mask": labels == 6,
         "blocks": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(768, 7)),
     }
     exec(block, names)
@@ -37,6 +43,13 @@ def test_code_block(block, monkeypatch):
         assert names["loss"].isfinite()
         assert not torch.equal(names["images"][2], images[2] - 0.5)
         assert torch.equal(names["images"][3], images[3] - 0.5)
+    if "value" in names:
+        assert names["value"].isfinite()
+    if "target" in names:
+        assert names["target"].lam.tolist() == [1, 1, pytest.approx(names["target"].lam[2].item()), 1]
+        assert torch.equal(names["mixed"][:2], names["images"][:2])
+    if "cam" in names:
+        assert names["backbone"].weight.grad.abs().sum() > 0
     if "logits" in names:
         assert names["logits"].shape == (2, 7)
     if "made_up" in names:
@@ -44,8 +57,8 @@ def test_code_block(block, monkeypatch):
         assert set(names["split"].train.tolist()).isdisjoint(names["split"].test.tolist())
 
 
-def test_the_readme_has_its_four_blocks():
-    assert len(BLOCKS) == 4
+def test_the_readme_has_its_six_blocks():
+    assert len(BLOCKS) == 6
 
 
 class FewPictures:
