@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import fidelity, gallery
+from benchmarks import care, fidelity, gallery
 from benchmarks.speed import compare, list_cases, run, show, steps
 
 COMMANDS = {
@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": compare,
     "show": show,
     "steps": steps,
+    "care": care,
 }
 
 

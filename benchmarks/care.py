@@ -153,13 +153,3 @@ def run(options: argparse.Namespace) -> None:
         report[title] = times
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "care.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    run(parser.parse_args())
-
-
-if __name__ == "__main__":
-    main()

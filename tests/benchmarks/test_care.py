@@ -6,12 +6,12 @@ import json
 import torch
 
 from benchmarks import care
+from benchmarks.__main__ import main
 
 
-def test_runs_and_writes_its_times(tmp_path, monkeypatch, capsys):
+def test_runs_and_writes_its_times(tmp_path, capsys):
     arguments = ["--model", "test_resnet", "--size", "64", "--batch", "2", "--repeats", "1", "--out", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", ["care", *arguments])
-    care.main()
+    main(["care", *arguments])
     assert "| released way |" in capsys.readouterr().out
     report = json.loads((tmp_path / "care.json").read_text())
     assert list(report["step"]) == ["plain step", "with CARE", "with CARE, closed form", "released way"]
