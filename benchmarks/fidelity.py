@@ -32,6 +32,7 @@ from benchmarks.metadata import describe_run
 from longtail_mix import (
     BooleanMapSaliency,
     FidelityRatio,
+    MeanSaliency,
     PaperRatio,
     ReleasedRatio,
     SaliencyMap,
@@ -82,7 +83,10 @@ def detectors(segmenter: Path | None = None) -> dict[str, Detector]:
     }.items():
         table[name] = both(name, module)
     if segmenter is not None:
-        table["segmenter"] = both("segmenter", SegmentationSaliency(load_network(segmenter)))
+        learned = SegmentationSaliency(load_network(segmenter))
+        table["segmenter"] = both("segmenter", learned)
+        name = "segmenter and skin contrast"
+        table[name] = both(name, MeanSaliency(learned, SkinContrastSaliency()))
     table["true masks"] = both("true masks", None)
     return table
 
@@ -162,7 +166,12 @@ def measure_detector(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", choices=tuple(READERS), help="default: what the environment points at")
     parser.add_argument("--pictures", type=int, help="so many of each set, drawn at random; default: all")
-    parser.add_argument("--detectors", nargs="+", choices=(*detectors(), "segmenter"), help="default: all")
+    parser.add_argument(
+        "--detectors",
+        nargs="+",
+        choices=(*detectors(), "segmenter", "segmenter and skin contrast"),
+        help="default: all",
+    )
     parser.add_argument("--segmenter", type=Path, help="a checkpoint of examples/train_segmenter.py, for its rows")
     parser.add_argument("--size", type=int, default=224, help="pixels a side (%(default)s), a multiple of 16")
     parser.add_argument("--batch", type=int, default=32)

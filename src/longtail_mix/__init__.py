@@ -46,6 +46,7 @@ from longtail_mix.regions import LesionRegions
 from longtail_mix.saliency import (
     BooleanMapSaliency,
     GradCAM,
+    MeanSaliency,
     SaliencyMap,
     SegmentationSaliency,
     SkinContrastSaliency,
@@ -97,6 +98,7 @@ __all__ = [
     "LesionAwareRatio",
     "LesionRegions",
     "LogitAdjustmentLoss",
+    "MeanSaliency",
     "MergedSaliency",
     "MixCollate",
     "MixInside",

@@ -4,6 +4,7 @@ from longtail_mix.saliency.boolean_map import BooleanMapSaliency, boolean_map_sa
 from longtail_mix.saliency.cam import class_activation_map
 from longtail_mix.saliency.fine_grained import SaliencyMap, saliency_map
 from longtail_mix.saliency.grad_cam import GradCAM, grad_cam
+from longtail_mix.saliency.mean import MeanSaliency, mean_saliency
 from longtail_mix.saliency.segmentation import SegmentationSaliency, lesion_probability
 from longtail_mix.saliency.skin_contrast import SkinContrastSaliency, skin_contrast_saliency
 from longtail_mix.saliency.spectral_residual import SpectralResidualSaliency, spectral_residual_saliency
@@ -12,6 +13,7 @@ from longtail_mix.saliency.token_grid import TokenGrid, channels_to_front
 __all__ = [
     "BooleanMapSaliency",
     "GradCAM",
+    "MeanSaliency",
     "SaliencyMap",
     "SegmentationSaliency",
     "SkinContrastSaliency",
@@ -22,6 +24,7 @@ __all__ = [
     "class_activation_map",
     "grad_cam",
     "lesion_probability",
+    "mean_saliency",
     "saliency_map",
     "skin_contrast_saliency",
     "spectral_residual_saliency",
