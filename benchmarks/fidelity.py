@@ -41,6 +41,7 @@ from longtail_mix import (
     SpectralResidualSaliency,
 )
 
+WITH_SEGMENTER = ("segmenter", "segmenter and skin contrast")
 SUMMARY = "detectors against lesion masks, and what their mixes keep"
 
 
@@ -84,9 +85,8 @@ def detectors(segmenter: Path | None = None) -> dict[str, Detector]:
         table[name] = both(name, module)
     if segmenter is not None:
         learned = SegmentationSaliency(load_network(segmenter))
-        table["segmenter"] = both("segmenter", learned)
-        name = "segmenter and skin contrast"
-        table[name] = both(name, MeanSaliency(learned, SkinContrastSaliency()))
+        for name, module in zip(WITH_SEGMENTER, (learned, MeanSaliency(learned, SkinContrastSaliency())), strict=True):
+            table[name] = both(name, module)
     table["true masks"] = both("true masks", None)
     return table
 
@@ -166,12 +166,8 @@ def measure_detector(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", choices=tuple(READERS), help="default: what the environment points at")
     parser.add_argument("--pictures", type=int, help="so many of each set, drawn at random; default: all")
-    parser.add_argument(
-        "--detectors",
-        nargs="+",
-        choices=(*detectors(), "segmenter", "segmenter and skin contrast"),
-        help="default: all",
-    )
+    names = (*detectors(), *WITH_SEGMENTER)
+    parser.add_argument("--detectors", nargs="+", choices=names, help="default: all")
     parser.add_argument("--segmenter", type=Path, help="a checkpoint of examples/train_segmenter.py, for its rows")
     parser.add_argument("--size", type=int, default=224, help="pixels a side (%(default)s), a multiple of 16")
     parser.add_argument("--batch", type=int, default=32)
