@@ -21,7 +21,8 @@ class TokenGrid:
         num_prefix_tokens: class and register tokens in front, which have no place and are left out.
 
     Raises:
-        TypeError, ValueError: sizes that are not whole numbers of at least 1 (prefix tokens: 0), another number of tokens.
+        TypeError, ValueError: sizes that are not whole numbers of at least 1 (prefix tokens: 0); another number of
+            tokens.
 
     Example:
         >>> import torch
