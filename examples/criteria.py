@@ -3,7 +3,7 @@
 parser = ArgumentParser(); add_criterion_options(parser)
 criterion = build_criterion(options.loss, options.weights, class_counts, epochs, batch_size)
 for epoch in range(epochs):
-set_epoch(criterion, epoch)
+    set_epoch(criterion, epoch)
 """
 
 from __future__ import annotations

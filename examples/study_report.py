@@ -113,16 +113,19 @@ def summarise(results: Sequence[Result]) -> dict[tuple[str, ...], dict[str, Any]
     chosen = torch.randint(len(splits), (REPLICATES, len(splits)), generator=generator)
     rows = torch.arange(REPLICATES).unsqueeze(1)
     summary: dict[tuple[str, ...], dict[str, Any]] = {}
+    cells: dict[tuple[str, ...], list[Result]] = {}
+    for result in sorted(results, key=lambda result: int(result.cell["split"])):
+        cells.setdefault(result.key(), []).append(result)
+    measured = {key: [measure(r.logits, r.labels) for r in own] for key, own in cells.items()}
     means: dict[tuple[str, ...], dict[str, Tensor]] = {}
     draws: dict[tuple[str, ...], dict[str, Tensor]] = {}
-    for key in dict.fromkeys(result.key() for result in results):
-        own = sorted((r for r in results if r.key() == key), key=lambda result: result.cell["split"])
-        measured = [measure(r.logits, r.labels) for r in own]
-        means[key] = {name: torch.stack([m[name] for m in measured]).double().mean(0) for name in measured[0]}
+    for key, own in cells.items():
+        means[key] = {name: torch.stack([m[name] for m in measured[key]]).double().mean(0) for name in measured[key][0]}
         resampled = [measures_of_confusion(confusions_of(result)) for result in own]
         draws[key] = {name: torch.stack([r[name] for r in resampled])[chosen, rows].mean(1) for name in resampled[0]}
+    for key, own in cells.items():
         base = (*key[:-1], "none")
-        summary[key] = {"by_split": [{n: 100 * m[n].item() for n in MEASURES} for m in measured]}
+        summary[key] = {"by_split": [{n: 100 * m[n].item() for n in MEASURES} for m in measured[key]]}
         for name in MEASURES:
             summary[key][name] = {"mean": 100 * means[key][name].item(), "interval": interval(draws[key][name])}
             if base in means and key != base:

@@ -72,7 +72,7 @@ def where_to_look(model: Any) -> tuple[nn.Module, Callable[[Tensor], Tensor] | N
     if hasattr(model, "blocks"):
         # In the last block: of its result only the class token is read.
         height, width = model.patch_embed.grid_size
-        return model.blocks[-1].norm1, TokenGrid(height, width, model.num_prefix_tokens).__call__  # mypy wants it named
+        return model.blocks[-1].norm1, TokenGrid(height, width, model.num_prefix_tokens)
     return model.layer4, None
 
 

@@ -1,6 +1,7 @@
 """The example as a user starts it, very short; and what it feeds to the network."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,8 @@ def test_runs_from_the_command_line_and_leaves_its_results(tmp_path):
 
 def test_a_missing_data_set_is_an_error_before_anything_is_trained(tmp_path):
     command = [sys.executable, str(EXAMPLE), "--data", "isic2018", "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, env={"ISIC2018_ROOT": str(tmp_path / "none")})
+    environment = os.environ | {"ISIC2018_ROOT": str(tmp_path / "none")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode != 0
     assert "FileNotFoundError" in done.stderr
     assert "none: not found; expected the layout of ISIC 2018 Task 3" in done.stderr

@@ -143,6 +143,7 @@ def test_the_summary_averages_splits_and_pairs_differences():
             cell = {"model": "flat", "optimizer": "adam", "loss": "ce", "weights": weights, "split": split}
             results.append(Result(cell, "t", ("a", "b", "c"), logits, labels, lesions, 1.0))
     summary = summarise(results)
+    assert summarise(results[::-1]) == summary  # whichever weights are named first
     none, same, better = (summary["flat", "adam", "ce", name] for name in ("none", "es", "cb"))
     assert none["Acc"]["mean"] == 50
     assert none["Acc"]["interval"] == (0, 100)  # the splits are drawn as well

@@ -54,8 +54,11 @@ def test_a_class_without_pictures_is_an_error_at_construction(module):
     for counts in ([5, 0, 3], [0, 0], [], [-1, 2]):
         with pytest.raises(ValueError, match="class_counts: expected"):
             module(counts)
-    with pytest.raises(ValueError, match="class_counts: expected one for each of 4 classes, got 3"):
+    with pytest.raises(ValueError, match=r"class_counts: expected one for each of 4 classes, got shape \[3\]"):
         module([1, 2, 3])(some_logits(), LABELS)
+    # Where the values of counts are not looked at, one for all classes would be spread over them.
+    with pytest.raises(ValueError, match=r"class_counts: expected one for each of 4 classes, got shape \[1\]"):
+        module([3]).to("meta")(some_logits().to("meta"), LABELS.to("meta"))
 
 
 @pytest.mark.parametrize(("shape", "half"), [(concave, 0.5**0.5), (linear, 0.5), (convex, 1 - 0.5**0.5)])
@@ -76,6 +79,11 @@ def test_label_aware_smoothing_knows_what_a_missing_class_is():
     target = torch.tensor([0.1 / 3] * 3 + [0.9], dtype=torch.float64).expand(7, 4)
     torch.testing.assert_close(got, F.cross_entropy(logits, target))
     assert LabelAwareSmoothingLoss([9, 5, 2, 0], 0.4, 0.1)(logits, labels) == got
+
+
+def test_label_aware_smoothing_knows_no_negative_counts():
+    with pytest.raises(ValueError, match=r"class_counts: expected no negative count, got \[9, 5, -2, 0\]"):
+        label_aware_smoothing_loss(some_logits(), LABELS, [9, 5, -2, 0])
 
 
 def test_label_aware_smoothing_of_equal_counts_is_one_smoothing():

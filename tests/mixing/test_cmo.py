@@ -42,6 +42,18 @@ def test_in_one_batch_the_foregrounds_are_rare():
     assert all(within_three_sigma(drawn[k], 999, 1 / 3) for k in range(3))
 
 
+def test_a_high_power_always_takes_the_rarest():
+    pairing = InverseFrequencyPairing([6705, 115, 5, 0], 9)
+    assert pairing.partners(torch.tensor([0, 0, 1, 2, 0]), seeded(0))[0][[0, 1, 2, 4]].tolist() == [3] * 4
+    partner, mixed = pairing.partners(torch.zeros(3, dtype=torch.long), seeded(0))
+    assert mixed.all()
+    assert (partner != torch.arange(3)).all()
+    with pytest.raises(
+        ValueError, match="power: expected weights of at most 1e.30 times .*, got 400 for counts from 5 to 6705"
+    ):
+        InverseFrequencyPairing([6705, 115, 5, 0], 400)
+
+
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 2.0])
 def test_partners_follow_the_inverse_frequency(power):
     counts = [400, 40, 4]

@@ -367,6 +367,8 @@ def test_bad_generators(name):
 
 
 def test_bad_batches():
+    with pytest.raises(TypeError, match="pairing: expected a module with partners.*, got MixUp"):
+        InBatch(MixUp(), MixUp())
     mix = InBatch(LSM(), ShiftedPairing())
     with pytest.raises(ValueError, match="labels: expected one for each of 2 pictures, got 1"):
         mix(X, Y[:1])

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils.checkpoint import CheckpointError, checkpoint
 
 from longtail_mix import HeadTailPairing, MixInside, SPMix
 from longtail_mix.functional import patch_mixup
@@ -242,6 +243,45 @@ def test_compiles_as_one_graph():
         torch.testing.assert_close(compiled(tail, head, ratio), mix_inside(tail, head, ratio))
 
 
+class Checkpointed(nn.Module):
+    """A model that keeps no features of its second layer and runs it again in the backward."""
+
+    def __init__(self, use_reentrant: bool) -> None:
+        super().__init__()
+        self.stem, self.stage, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 5, 4)
+        self.use_reentrant = use_reentrant
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = checkpoint(self.stage, self.stem(images), use_reentrant=self.use_reentrant)
+        return self.head(features).flatten(1)
+
+
+@pytest.mark.parametrize("use_reentrant", [False, True])
+def test_a_checkpointed_layer_is_an_error_and_never_a_wrong_gradient(use_reentrant):
+    model = Checkpointed(use_reentrant)
+    noticed = pytest.raises((RuntimeError, CheckpointError), match="with gradients on|number of tensors was saved")
+    with noticed, MixInside(model, "stage") as mix_inside:
+        mix_inside.within(IMAGES, PARTNER, torch.rand(2)).sum().backward()
+
+
+def test_a_frozen_lower_part_may_run_without_gradients():
+    class Frozen(Checkpointed):
+        def forward(self, images: Tensor) -> Tensor:
+            with torch.no_grad():
+                features = self.stage(self.stem(images))
+            return self.head(features).flatten(1)
+
+    model = Frozen(use_reentrant=False)
+    with MixInside(model, "stage") as mix_inside:
+        with torch.no_grad():
+            assert mix_inside.within(IMAGES, PARTNER, torch.rand(2)).shape == (2, 5)
+        with pytest.raises(RuntimeError, match="runs with gradients on, .* got a Conv2d under no_grad"):
+            mix_inside.within(IMAGES, PARTNER, torch.rand(2))
+        model.stage.requires_grad_(False)
+        mix_inside.within(IMAGES, PARTNER, torch.rand(2)).sum().backward()
+    assert (model.head.weight.grad != 0).any()
+
+
 @given(
     factor=st.integers(1, 4),
     rows=st.integers(1, 4),
@@ -323,6 +363,8 @@ IMAGES, PARTNER = torch.rand(2, 3, 8, 8), torch.tensor([1, 0])
             lambda _: MixInside(small(), "layer1"),
             "expected the name of a layer of the model, as 0, 1, 2, 3; got .layer1.",
         ),
+        (lambda _: MixInside(small(), "9.conv.1"), "as 0, 1, 2, 3; got .9.conv.1."),
+        (lambda _: MixInside(small(), "3.9.conv"), "as 3.0, 3.1, 3.2; got .3.9.conv."),
         (lambda _: MixInside(small(), 2), "layer: expected a torch.nn.Module or its name, got int"),
         (lambda _: MixInside(small(), nn.ReLU()), "layer: expected a layer of the model, got another ReLU"),
         (lambda _: MixInside(small(), "1", -1), "num_prefix_tokens: expected at least 0, got -1"),
@@ -341,6 +383,11 @@ IMAGES, PARTNER = torch.rand(2, 3, 8, 8), torch.tensor([1, 0])
             "partner: expected int64 indices, one for each of 2",
         ),
         (lambda mix: mix.within(IMAGES, PARTNER.float(), torch.rand(2)), "partner: expected int64 indices"),
+        (lambda mix: mix.within(IMAGES, PARTNER - 1, torch.rand(2)), "partner: expected positions from 0 to 1, got -1"),
+        (
+            lambda mix: mix.within(IMAGES, PARTNER + 1, torch.rand(2)),
+            "partner: expected positions from 0 to 1, got 1 to 2",
+        ),
         (lambda mix: mix.within(IMAGES, None, torch.rand(2)), "partner: expected a torch.Tensor, got NoneType"),
     ],
 )

@@ -30,6 +30,12 @@ def test_the_peak_is_one_of_the_most_salient_pixels(number, height, width, level
         assert maps[i, 0, y, x] == maps[i].max()
 
 
+def test_a_little_less_is_not_the_peak():
+    maps = torch.full((400, 1, 2, 3), 1 - 2.0**-23)
+    maps[:, 0, 1, 2] = 1.0
+    assert (saliency_peaks(maps, seeded(0)) == torch.tensor([2, 1])).all()
+
+
 def test_equally_salient_pixels_are_equally_likely():
     maps = torch.zeros(6000, 1, 2, 3)
     maps[:, :, 0, 1] = maps[:, :, 1, 2] = maps[:, :, 1, 0] = 0.7

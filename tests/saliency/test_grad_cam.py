@@ -513,6 +513,9 @@ def test_token_grid_and_channels_to_front():
     tokens = torch.cat([torch.rand(2, 2, 5), features.flatten(2).transpose(1, 2)], 1)
     assert torch.equal(TokenGrid(3, 4, 2)(tokens), features)
     assert torch.equal(channels_to_front(features.permute(0, 2, 3, 1)), features)
+    for sizes, name in (((0, 4), "height"), ((3, 0), "width"), ((3, 4, -1), "num_prefix_tokens")):
+        with pytest.raises(ValueError, match=f"{name}: expected at least"):
+            TokenGrid(*sizes)
     with pytest.raises(ValueError, match=r"tokens: expected \[B, 13, C\] for TokenGrid"):
         TokenGrid(3, 4)(tokens)
     with pytest.raises(ValueError, match=r"features: expected \[B, h, w, C\], got shape \[2, 14, 5\]"):

@@ -61,6 +61,11 @@ def test_an_image_folder(tmp_path):
         (FakeData(4), "dataset: expected one with targets or labels, .* got FakeData"),
         (TensorDataset(torch.rand(3, 2)), "dataset: expected one with targets or labels, .* got TensorDataset"),
         (TensorDataset(torch.rand(3, 2), torch.rand(3)), "labels of the data set: expected integer labels"),
+        (Told(targets=["nevus", "melanoma"]), "labels of the data set: expected whole numbers, got 'nevus'"),
+        (
+            Told(targets=[0, 1], target_transform=lambda label: torch.eye(2)[label]),
+            r"labels of the data set: expected whole numbers, got tensor\(\[1., 0.\]\)",
+        ),
         (
             TensorDataset(torch.rand(2, 2), torch.tensor([0, -1])),
             "labels of the data set: expected labels of at least 0",

@@ -99,6 +99,7 @@ def test_a_stream_that_runs_dry_says_so():
     [
         (lambda: make(second_samples=90), "second: expected at least as many batches as first, 12, got 11"),
         (lambda: make(batch_size=101), "first: expected one batch or more, got a sampler with less than a batch"),
+        (lambda: TwoStreamLoader(*[make().first] * 2), "second: expected a sampler of its own, got that of first"),
         (lambda: TwoStreamLoader([1], [2]), "first: expected a DataLoader, got list"),
         (
             lambda: TwoStreamLoader(make().first, DataLoader(TRAIN, 8, shuffle=True)),

@@ -91,7 +91,9 @@ def test_modules_look_up_labels_and_spread_over_shares(device):
     ):
         module = module.to(device)
         labels = torch.tensor([6, 0, 0, 3], device=device)
-        assert torch.equal(module(torch.zeros(4, device=device), labels).cpu(), expected[labels.cpu()])
+        for dtype in (torch.int64, torch.int32, torch.uint8):  # bytes are labels, not a mask
+            weighed = module(torch.zeros(4, device=device), labels.to(dtype))
+            assert torch.equal(weighed.cpu(), expected[labels.cpu()])
         shares = torch.full((4, 7), 1 / 7, device=device)
         assert torch.equal(module(torch.zeros(4, device=device), shares).cpu(), expected.expand(4, 7))
     assert list(ClassWeights(weights).state_dict()) == ["weights"]
@@ -126,5 +128,8 @@ def test_bad_calls():
             effective_number_weights(ISIC, beta)
     with pytest.raises(ValueError, match=r"target: expected labels \[B\] or shares \[B, 2\], got \[3, 4\]"):
         ClassWeights(torch.ones(2))(torch.zeros(3), torch.zeros(3, 4))
+    for labels in ([-1, 0, 1], [2, 0, 1]):
+        with pytest.raises(ValueError, match="target: expected labels from 0 to 1, got"):
+            ClassWeights(torch.ones(2))(torch.zeros(3), torch.tensor(labels))
     with pytest.raises(TypeError, match="target: expected a torch.Tensor"):
         ClassWeights(torch.ones(2))(torch.zeros(3), [0, 1])

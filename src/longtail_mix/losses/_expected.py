@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from longtail_mix._checks import (
+    check_class_counts,
     check_counts_of_all,
     check_floating,
     check_number,
     check_same_device,
     check_tensor,
-    check_whole_numbers,
     values_are_readable,
 )
 from longtail_mix.targets import Target, soft_labels
@@ -109,10 +109,13 @@ def wide(logits: Tensor) -> Tensor:
 def counts_beside(logits: Tensor, class_counts: Sequence[int] | Tensor, may_be_zero: bool = False) -> Tensor:
     """The pictures of each class [K] in the dtype and on the device of `logits` [B, K]; none may be zero."""
     if not isinstance(class_counts, Tensor) or values_are_readable(class_counts):
-        counts = check_whole_numbers(class_counts, "class_counts") if may_be_zero else check_counts_of_all(class_counts)
-        if len(counts) != logits.shape[1]:
-            raise ValueError(f"class_counts: expected one for each of {logits.shape[1]} classes, got {len(counts)}")
-    return torch.as_tensor(class_counts, dtype=logits.dtype, device=logits.device)
+        class_counts = check_class_counts(class_counts) if may_be_zero else check_counts_of_all(class_counts)
+    counts = torch.as_tensor(class_counts, dtype=logits.dtype, device=logits.device)
+    if counts.shape != logits.shape[1:]:
+        raise ValueError(
+            f"class_counts: expected one for each of {logits.shape[1]} classes, got shape {list(counts.shape)}"
+        )
+    return counts
 
 
 def log_odds_against(logits: Tensor) -> Tensor:

@@ -48,6 +48,10 @@ class InBatch(nn.Module):
 
     def __init__(self, mix: nn.Module, pairing: Pairing) -> None:
         super().__init__()
+        if not callable(getattr(pairing, "partners", None)):
+            raise TypeError(
+                f"pairing: expected a module with partners(labels, generator), got {type(pairing).__name__}"
+            )
         self.mix = mix
         self.pairing: Pairing = pairing
 

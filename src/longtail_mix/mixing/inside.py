@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from longtail_mix._checks import check_alike, check_floating, check_same_device, check_tensor, check_whole
+from longtail_mix._checks import (
+    check_alike,
+    check_floating,
+    check_index,
+    check_same_device,
+    check_tensor,
+    check_whole,
+)
 from longtail_mix.mixing._grid import fit_ratio, fit_ratio_to_tokens
 from longtail_mix.mixing.patch import patch_mixup
 
@@ -46,8 +53,8 @@ class MixInside:
     Raises:
         TypeError: no model, no layer, an output that is not a tensor.
         ValueError: a layer that the model does not have; pictures, ratio and features that do not fit.
-        RuntimeError: a call outside of ``with``; a layer that does not run, or runs more than once; a model that brings
-            the pictures past the layer.
+        RuntimeError: a call outside of ``with``; a layer that does not run, or runs more than once, or runs under
+            ``no_grad`` with weights to be trained; on two streams, a model that brings the pictures past the layer.
 
     Example:
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
@@ -75,6 +82,7 @@ class MixInside:
         self._entered = False  # beside the handle, which torch.compile cannot look at
         self._mix: tuple[Tensor | None, Tensor] | None = None  # partner and ratio of the call that runs
         self._times = 0  # how often the layer ran in it
+        self._with_gradients = False  # whether it was called with gradients on
 
     def __enter__(self) -> MixInside:
         if self._entered:
@@ -123,6 +131,7 @@ class MixInside:
                 f"partner: expected int64 indices, one for each of {len(images)} pictures, "
                 f"got {partner.dtype} {list(partner.shape)}"
             )
+        check_index(partner, len(images), len(images), "partner")
         return self._run(images, partner, ratio, len(images))
 
     def _run(self, images: Tensor, partner: Tensor | None, ratio: Tensor, pairs: int) -> Any:
@@ -135,6 +144,7 @@ class MixInside:
                 f"ratio: expected [{pairs}] or [{pairs}, 1, h, w], one for each pair, got {list(ratio.shape)}"
             )
         self._mix, self._times = (partner, ratio.view(-1, 1, 1, 1) if ratio.ndim == 1 else ratio), 0
+        self._with_gradients = torch.is_grad_enabled()
         try:
             output = self.model(images)
         finally:
@@ -155,6 +165,12 @@ class MixInside:
         self._times += 1
         if self._times > 1:
             raise RuntimeError(f"layer: expected one that runs once in a forward, got a {type(layer).__name__}")
+        if self._with_gradients and not torch.is_grad_enabled() and any(p.requires_grad for p in layer.parameters()):
+            # Reentrant checkpointing: the backward would run the layer once more, without the mix, and nobody notice.
+            raise RuntimeError(
+                "layer: expected one that runs with gradients on, as the call does, or whose weights are frozen; "
+                f"got a {type(layer).__name__} under no_grad or checkpoint(use_reentrant=True)"
+            )
         partner, ratio = self._mix
         pictures = 2 * len(ratio) if partner is None else len(ratio)
         if not isinstance(output, Tensor):
@@ -180,6 +196,9 @@ def _find(model: nn.Module, layer: str | nn.Module) -> nn.Module:
         raise TypeError(f"layer: expected a torch.nn.Module or its name, got {type(layer).__name__}")
     modules: dict[str, nn.Module] = dict(model.named_modules())
     if layer not in modules:
-        near = [name for name in modules if name.rpartition(".")[0] == layer.rpartition(".")[0] and name]
+        inside = layer.rpartition(".")[0]
+        while inside not in modules:  # the deepest part of the name that the model has
+            inside = inside.rpartition(".")[0]
+        near = [name for name in modules if name and name.rpartition(".")[0] == inside]
         raise ValueError(f"layer: expected the name of a layer of the model, as {', '.join(near)}; got {layer!r}")
     return modules[layer]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ from longtail_mix._checks import (
 from longtail_mix.mixing._partners import as_pairs, draw_partners
 
 __all__ = ["InverseFrequencyPairing", "weighted_partners"]
+
+LARGEST_WEIGHT = 1e30  # beside a smallest of 1: so that float32 holds it, and a draw divided by it
 
 
 def weighted_partners(
@@ -71,7 +74,8 @@ class InverseFrequencyPairing(nn.Module):
         labels [B] -> index [M], partner_index [M]; M is B, or 0 for a batch of one.
 
     Raises:
-        TypeError, ValueError: bad counts or power; labels outside the classes, or of a class without pictures.
+        TypeError, ValueError: bad counts or power, or weights too far apart for float32; labels outside the classes, or
+            of a class without pictures.
 
     Example:
         >>> pairing = InverseFrequencyPairing([900, 90, 9])
@@ -86,8 +90,15 @@ class InverseFrequencyPairing(nn.Module):
         check_number(power, "power")
         if not 0.0 <= power < float("inf"):
             raise ValueError(f"power: expected a finite number of at least 0, got {power}")
+        counts = check_class_counts(class_counts)
+        rarest = min(count for count in counts if count)
+        if power * log(max(counts) / rarest) > log(LARGEST_WEIGHT):
+            raise ValueError(
+                f"power: expected weights of at most {LARGEST_WEIGHT:g} times each other, "
+                f"got {power} for counts from {rarest} to {max(counts)}"
+            )
         self.power = power
-        self.register_buffer("class_counts", torch.tensor(check_class_counts(class_counts)), persistent=False)
+        self.register_buffer("class_counts", torch.tensor(counts), persistent=False)
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """A partner for each picture, [B], and which pictures have one, [B]: see :func:`weighted_partners`."""

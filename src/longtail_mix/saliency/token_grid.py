@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from torch import Tensor
+
+from longtail_mix._checks import check_whole
 
 __all__ = ["TokenGrid", "channels_to_front"]
 
 
-class TokenGrid(NamedTuple):
+@dataclass(frozen=True)
+class TokenGrid:
     """Tokens [B, N, C] -> feature map [B, C, height, width]: what :class:`~longtail_mix.GradCAM` needs for a ViT.
 
     Args:
@@ -18,7 +21,8 @@ class TokenGrid(NamedTuple):
         num_prefix_tokens: class and register tokens in front, which have no place and are left out.
 
     Raises:
-        ValueError: another number of tokens.
+        TypeError, ValueError: sizes that are not whole numbers of at least 1 (prefix tokens: 0); another number of
+            tokens.
 
     Example:
         >>> import torch
@@ -29,6 +33,12 @@ class TokenGrid(NamedTuple):
     height: int
     width: int
     num_prefix_tokens: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the sizes."""
+        check_whole(self.height, "height", 1)
+        check_whole(self.width, "width", 1)
+        check_whole(self.num_prefix_tokens, "num_prefix_tokens", 0)
 
     def __call__(self, tokens: Tensor) -> Tensor:
         """Lay the tokens out."""

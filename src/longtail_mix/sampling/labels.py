@@ -49,7 +49,11 @@ def _told(dataset: Dataset[Any]) -> Tensor:
         told = getattr(dataset, name, None)
         if told is not None:
             transform = getattr(dataset, "target_transform", None)
-            return torch.as_tensor(told if transform is None else [transform(label) for label in told])
+            labels = told if transform is None else [transform(label) for label in told]
+            try:
+                return torch.as_tensor(labels)
+            except (TypeError, ValueError) as error:  # names, one-hot rows
+                raise TypeError(f"labels of the data set: expected whole numbers, got {labels[0]!r}") from error
     raise TypeError(
         "dataset: expected one with targets or labels, a TensorDataset of pictures and labels, or a Subset or "
         f"ConcatDataset of such, got {type(dataset).__name__}"

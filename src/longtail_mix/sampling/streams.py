@@ -26,7 +26,7 @@ class TwoStreamLoader:
 
     Raises:
         TypeError: not a ``DataLoader`` with a batch size over an :class:`~longtail_mix.sampling.EpochSampler`.
-        ValueError: a first loader without a batch, or a second one with fewer batches.
+        ValueError: a first loader without a batch, a second one with fewer batches, or one sampler for both.
 
     Example:
         >>> import torch
@@ -48,6 +48,8 @@ class TwoStreamLoader:
 
     def __init__(self, first: DataLoader[Any], second: DataLoader[Any]) -> None:
         self._samplers = _sampler(first, "first"), _sampler(second, "second")
+        if self._samplers[0] is self._samplers[1]:
+            raise ValueError("second: expected a sampler of its own, got that of first")
         if len(first) < 1:
             raise ValueError("first: expected one batch or more, got a sampler with less than a batch")
         if len(second) < len(first):

@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_counts_of_all, check_floating, check_number, check_tensor, is_finite
+from longtail_mix._checks import (
+    check_counts_of_all,
+    check_floating,
+    check_labels,
+    check_number,
+    check_tensor,
+    is_finite,
+)
 
 __all__ = [
     "ClassBalancedWeights",
@@ -149,7 +156,8 @@ class ClassWeights(nn.Module):
         del losses
         check_tensor(target, "target")
         if target.ndim == 1:
-            return self.weights[target]
+            check_labels(target, len(self.weights), "target")
+            return self.weights[target.long()]  # bytes would be taken for a mask
         if target.ndim != 2 or target.shape[1] != len(self.weights):
             raise ValueError(
                 f"target: expected labels [B] or shares [B, {len(self.weights)}], got {list(target.shape)}"

@@ -97,8 +97,11 @@ def class_wise_hard_examples(losses: Tensor, labels: Tensor, counts: Tensor) -> 
     check_same_device(losses, labels, "losses", "labels")
     if labels.shape != losses.shape or labels.is_floating_point():
         raise ValueError(f"labels: expected integer labels [{len(losses)}], got {labels.dtype} {list(labels.shape)}")
-    if counts.ndim != 1 or len(counts) <= len(losses):
-        raise ValueError(f"counts: expected one for each of 0 to {len(losses)} pictures, got {list(counts.shape)}")
+    if counts.ndim != 1 or len(counts) <= len(losses) or counts.is_floating_point():
+        raise ValueError(
+            f"counts: expected an integer for each of 0 to {len(losses)} pictures, "
+            f"got {counts.dtype} {list(counts.shape)}"
+        )
     losses = losses.detach()
     position = torch.arange(len(losses), device=losses.device)
     same = labels.unsqueeze(1) == labels  # [B, B]: picture j, down, beside picture i, across
