@@ -61,6 +61,16 @@ def test_above_the_exact_range_columns_are_added_row_by_row(kernel_device, monke
     assert torch.equal(saliency_map(images), reference(images))
 
 
+def test_within_the_exact_range_columns_go_on_from_tile_to_tile(kernel_device):
+    from longtail_mix.saliency import _fine_grained_triton as kernels
+
+    rows = torch.randint(1000, (2, 70, 37), generator=torch.Generator().manual_seed(0)).float()  # three tiles by two
+    expected = rows.cumsum(1).to(kernel_device)
+    rows = rows.to(kernel_device)
+    kernels._column_kernel[(2 * 2,)](rows, 70, 37, 2, True, 32, 32, num_warps=4, enable_fp_fusion=False)
+    assert torch.equal(rows, expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 def test_floats_are_turned_into_the_same_bytes(dtype, kernel_device):
     # 16 bits a channel: most round, some are halves of 1/255, some lie a little outside [0, 1]
