@@ -8,4 +8,5 @@ collect_ignore_glob = [] if HAS_TRITON else ["src/longtail_mix/*/_*_triton.py"]
 
 
 def pytest_report_header() -> str | None:
+    """Say why."""
     return None if HAS_TRITON else "kernel files not collected: Triton is not installed (it comes with torch on Linux)"

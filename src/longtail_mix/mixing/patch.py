@@ -60,8 +60,9 @@ def patch_mixup(
 
     Raises:
         TypeError: integer pictures other than uint8, an integer ratio, or a number of prefix tokens that is not whole.
-        ValueError: shapes or devices that do not fit, prefix tokens where there are no tokens; and, where values can be read without stalling a device (on the
-            CPU, outside ``torch.compile``), NaN or infinity, a ratio outside [0, 1], or an index outside the batch.
+        ValueError: shapes or devices that do not fit, prefix tokens where there are no tokens; and, where values can
+            be read without stalling a device (on the CPU, outside ``torch.compile``), NaN or infinity, a ratio outside
+            [0, 1], or an index outside the batch.
 
     Example:
         >>> tail, head = torch.ones(1, 1, 2, 4), torch.zeros(1, 1, 2, 4)
@@ -111,9 +112,7 @@ def _check_grid(tail: Tensor, ratio: Tensor, num_prefix_tokens: int) -> None:
     rows, columns = ratio.shape[-2:]
     if tail.ndim == 4:
         if num_prefix_tokens:
-            raise ValueError(
-                f"num_prefix_tokens: expected 0 for pictures and feature maps {list(tail.shape)}, got {num_prefix_tokens}"
-            )
+            raise ValueError(f"num_prefix_tokens: expected 0 for pictures and feature maps, got {num_prefix_tokens}")
         height, width = tail.shape[-2:]
         if height % rows or width % columns:
             raise ValueError(f"ratio: expected a grid that divides {height}x{width}, got {rows}x{columns}")
