@@ -36,6 +36,7 @@ class Operations(TorchDispatchMode):
     ],
 )
 def test_the_kernel_variant_runs_the_kernels_and_agrees(name, shape, dtype, backward, expected, kernel_device):
+    torch.use_deterministic_algorithms(False)  # plain saliency adds with cumsum, which a GPU does in any order
     (case,) = (case for case in CASES if case.name == name)
     problem = Problem(case, shape, dtype, backward)
     inputs = draw(problem, torch.Generator(kernel_device).manual_seed(0))
