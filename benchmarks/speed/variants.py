@@ -67,7 +67,9 @@ def _as_it_is(operator: Operator) -> Operator:
 
 # On a GPU the compiler's quotients are approximate unless it is told otherwise, and a detector that cuts quotients to
 # bytes then finds another map. The option has had several names.
-_EXACT_DIVISION = {name: True for name in torch._inductor.list_options() if name.endswith("division_rounding")}
+_EXACT_DIVISION: dict[str, Any] = {
+    name: True for name in torch._inductor.list_options() if name.endswith("division_rounding")
+}
 
 
 def _compiled(operator: Operator) -> Operator:
@@ -77,7 +79,7 @@ def _compiled(operator: Operator) -> Operator:
 
 
 def _compiled_to_draw_alike(operator: Operator) -> Operator:
-    options = {**_EXACT_DIVISION, "fallback_random": True}
+    options: dict[str, Any] = {**_EXACT_DIVISION, "fallback_random": True}
     compiled: Operator = torch.compile(operator, fullgraph=True, dynamic=False, options=options)
     return compiled
 
