@@ -27,9 +27,6 @@ part() { # part SECONDS NAME COMMAND...: a part that fails or overruns does not 
     [ "$status" -eq 0 ] || echo "== $name: ended with $status"
     return "$status"
 }
-bench() { "$python" -m benchmarks "$@"; }
-export -f bench
-export python
 
 if [ "$device" = cuda ]; then
     "$python" -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else "no CUDA device")' || exit 1

@@ -1,9 +1,12 @@
 """What the tests share: devices, made-up pictures, the folder of the real ones."""
 
 import os
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -64,6 +67,23 @@ def hopper_compiler(monkeypatch: pytest.MonkeyPatch) -> list:
 
     monkeypatch.setattr(JITFunction, "__getitem__", instead_of_launching)
     return compiled
+
+
+@pytest.fixture
+def spilt_bytes(tmp_path: Path) -> Callable[..., int]:
+    """How many bytes of each thread a compiled kernel keeps in memory because its registers do not suffice."""
+    triton = pytest.importorskip("triton", reason="needs Triton")
+    cuobjdump = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+
+    def read(kernel: Any) -> int:
+        binary = tmp_path / "kernel.cubin"
+        binary.write_bytes(kernel.asm["cubin"])
+        command = [cuobjdump, "--dump-resource-usage", binary]
+        usage = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        (stack,) = re.findall(r"STACK:(\d+)", usage)
+        return int(stack)
+
+    return read
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from longtail_mix import (
     SpectralResidualSaliency,
     SPMix,
 )
-from longtail_mix.functional import care_attention_loss
+from longtail_mix.functional import care_attention_loss, patch_mixup
 from longtail_mix.mixing import Pairing
 
 __all__ = ["CASES"]
@@ -50,13 +50,8 @@ LABEL = (torch.int64,)
 class MixBatch(nn.Module):
     """Each picture of a batch with its partner, ratios given: what SPMix does once it has its ratios."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.mix = PatchMixup()
-
     def forward(self, images: Tensor, partner: Tensor, ratio: Tensor) -> Tensor:
-        mixed: Tensor = self.mix(images, images[partner], ratio)
-        return mixed
+        return patch_mixup(images, images, ratio, head_index=partner)
 
 
 class LastLayerCAM(nn.Module):

@@ -242,14 +242,23 @@ def test_bad_indices(tail_index, head_index, error, message):
         patch_mixup(X, X, R, 0, tail_index, head_index)
 
 
+def test_batches_of_different_length_have_one_number_of_dimensions():
+    with pytest.raises(ValueError, match=r"head: expected 4 dimensions like tail, got shape \[\]"):
+        patch_mixup(X, torch.tensor(0.0), R, head_index=INDEX)
+
+
 def test_bad_prefix():
     tokens = torch.zeros(1, 5, 2)
     with pytest.raises(ValueError, match="num_prefix_tokens: expected at least 0, got -1"):
         PatchMixup(-1)
     with pytest.raises(TypeError, match="num_prefix_tokens: expected a whole number, got 1.5"):
         PatchMixup(1.5)
-    with pytest.raises(ValueError, match="of which -1 are prefix tokens"):
+    with pytest.raises(ValueError, match="num_prefix_tokens: expected at least 0, got -1"):
         patch_mixup(tokens, tokens, torch.zeros(1, 1, 2, 3), -1)
+    with pytest.raises(TypeError, match=r"num_prefix_tokens: expected a whole number, got 1\.0"):
+        patch_mixup(tokens, tokens, torch.zeros(1, 1, 2, 2), 1.0)
+    with pytest.raises(ValueError, match=r"num_prefix_tokens: expected 0 for pictures and feature maps, got 3"):
+        patch_mixup(X, X, R, 3)
     assert repr(PatchMixup(1)) == "PatchMixup(num_prefix_tokens=1)"
 
 

@@ -158,10 +158,10 @@ def test_the_operation_without_a_kernel_is_the_reference():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("patch", [16, 224])
-def test_compiles_to_machine_code(patch, dtype, hopper_compiler):
+def test_compiles_to_machine_code(patch, dtype, hopper_compiler, spilt_bytes):
     from longtail_mix.mixing._ratio_triton import ratio_of
 
     tail, head = maps(2, 224, 224, device=torch.device("cpu"), dtype=dtype)
     ratio_of(tail, head, torch.tensor([SEED]), patch, 0.8, 0.0685)
     assert [kernel.name for kernel in hopper_compiler] == ["_noise_kernel", "_patch_kernel"]
-    assert all(".local" not in kernel.asm["ptx"] for kernel in hopper_compiler)
+    assert [spilt_bytes(kernel) for kernel in hopper_compiler] == [0, 0]

@@ -59,9 +59,10 @@ def patch_mixup(
         tail, head and ratio. uint8 pictures are mixed in float32 and rounded.
 
     Raises:
-        TypeError: integer pictures other than uint8, or an integer ratio.
-        ValueError: shapes or devices that do not fit; and, where values can be read without stalling a device (on the
-            CPU, outside ``torch.compile``), NaN or infinity, a ratio outside [0, 1], or an index outside the batch.
+        TypeError: integer pictures other than uint8, an integer ratio, or a number of prefix tokens that is not whole.
+        ValueError: shapes or devices that do not fit, prefix tokens where there are no tokens; and, where values can
+            be read without stalling a device (on the CPU, outside ``torch.compile``), NaN or infinity, a ratio outside
+            [0, 1], or an index outside the batch.
 
     Example:
         >>> tail, head = torch.ones(1, 1, 2, 4), torch.zeros(1, 1, 2, 4)
@@ -73,6 +74,7 @@ def patch_mixup(
     check_tensor(head, "head")
     _check_ratio(ratio)
     check_same_device(tail, ratio, "tail", "ratio")
+    check_whole(num_prefix_tokens, "num_prefix_tokens", 0)
     if tail.ndim not in (3, 4):
         raise ValueError(f"tail: expected [B, C, H, W] or tokens [B, N, D], got shape {list(tail.shape)}")
     _check_pairs(tail, head, ratio, tail_index, head_index)
@@ -94,6 +96,8 @@ def _check_pairs(
 ) -> None:
     if tail_index is None and head_index is None:
         check_alike(tail, head, "tail", "head")
+    elif head.ndim != tail.ndim:
+        raise ValueError(f"head: expected {tail.ndim} dimensions like tail, got shape {list(head.shape)}")
     else:  # batches of different length
         check_alike(tail[:0], head[:0], "tail", "head")
     for batch, name, index in ((tail, "tail", tail_index), (head, "head", head_index)):
@@ -107,12 +111,14 @@ def _check_pairs(
 def _check_grid(tail: Tensor, ratio: Tensor, num_prefix_tokens: int) -> None:
     rows, columns = ratio.shape[-2:]
     if tail.ndim == 4:
+        if num_prefix_tokens:
+            raise ValueError(f"num_prefix_tokens: expected 0 for pictures and feature maps, got {num_prefix_tokens}")
         height, width = tail.shape[-2:]
         if height % rows or width % columns:
             raise ValueError(f"ratio: expected a grid that divides {height}x{width}, got {rows}x{columns}")
         return
     patches = tail.shape[1] - num_prefix_tokens
-    if num_prefix_tokens < 0 or patches != rows * columns:
+    if patches != rows * columns:
         raise ValueError(
             f"ratio: expected {patches} ratios for {tail.shape[1]} tokens of which {num_prefix_tokens} "
             f"are prefix tokens, got {rows}x{columns}"

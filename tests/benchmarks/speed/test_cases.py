@@ -13,7 +13,8 @@ from benchmarks.speed.check import compare_with_peer, compare_with_reference
 from benchmarks.speed.contenders import draw, least_bytes
 from benchmarks.speed.reference import kernels_run_on
 from benchmarks.speed.selection import selected
-from benchmarks.speed.variants import COMPILED, EAGER, KERNEL, Variant, tensors_of
+from benchmarks.speed.variants import COMPILED, EAGER, KERNEL, Variant, tensors_of, variants_on
+from longtail_mix import _triton
 
 CPU = torch.device("cpu")
 NAMES = [case.name for case in CASES]
@@ -144,13 +145,24 @@ def test_on_a_gpu_the_kernels_agree_and_nothing_waits(case):
 
 
 def test_kernels_are_left_out_where_they_are_not_wanted(monkeypatch):
-    triton = pytest.importorskip("longtail_mix._triton")
-    monkeypatch.setattr(triton, "INSTALLED", True)
-    monkeypatch.setattr(triton, "INTERPRETED", True)
-    assert kernels_run_on(CPU)
+    monkeypatch.setattr(_triton, "INSTALLED", True)
+    monkeypatch.setattr(_triton, "INTERPRETED", False)
+    assert variants_on(CPU) == (EAGER, COMPILED)
+    monkeypatch.setattr(_triton, "INTERPRETED", True)
+    assert variants_on(CPU) == (EAGER, COMPILED, KERNEL)
     with EAGER.within():
         assert not kernels_run_on(CPU)
     assert kernels_run_on(CPU)
+
+
+def test_the_attention_loss_is_no_small_difference_of_large_means():
+    mask, cam = draw(tiny(named("care_attention_loss")), seeded())
+    assert mask.shape == (4, 1, 32, 32)
+    assert cam.shape == (4, 1, 1, 1)
+    problem = Problem(named("care_attention_loss"), (16, 1, 224, 224), torch.float32, False)
+    mask, cam = draw(problem, seeded())
+    assert 0.15 < mask.mean() < 0.25
+    assert EAGER.checked(problem, CPU)(mask, cam) < -0.1
 
 
 class Options:

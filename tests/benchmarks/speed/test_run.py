@@ -151,6 +151,16 @@ def test_relative_error_by_hand():
         compare_with_reference(lambda: torch.tensor([torch.nan]), lambda: torch.ones(1), ())
 
 
+def test_bytes_may_be_rounded_the_other_way_here_and_there_and_labels_are_equal():
+    pixels = torch.randint(256, (100, 100), generator=torch.Generator().manual_seed(0)).clamp(max=254)
+    rounded, labels = pixels.clone(), torch.arange(7)
+    rounded[3, 5] += 1
+    assert compare_with_reference(lambda: rounded.byte(), lambda: pixels.byte(), ()) > 0
+    for got, expected in ((pixels + 1).byte(), pixels.byte()), (labels.flip(0), labels), (rounded, pixels):
+        with pytest.raises(DisagreementError):
+            compare_with_reference(lambda got=got: got, lambda expected=expected: expected, ())
+
+
 def test_draws_of_both_start_from_one_seed():
     assert compare_with_reference(torch.rand_like, torch.rand_like, (torch.ones(5),)) == 0
 
