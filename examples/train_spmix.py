@@ -1,6 +1,6 @@
 """Train a small network with cross entropy, with resampled classes and with SPMix, and compare them.
 
-    python examples/train_spmix.py                                  made-up pictures, three minutes on two cores
+    python examples/train_spmix.py                                  made-up pictures, four to six minutes on two cores
     python examples/train_spmix.py --data isic2018 --seeds 0 1 2    the real ones, under ISIC2018_ROOT
 
 All methods see the same split, the same number of pictures, the same augmentation and, for one seed, the same first
