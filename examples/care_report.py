@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from care_training import Outcome, Settings
 from pictures import Task
-from report import REPLICATES, bootstrap, hardware, interval
+from report import REPLICATES, bootstrap, interval, write_metrics
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_auroc
 
@@ -146,19 +141,5 @@ def write_report(
     folder: Path, task: Task, settings: Settings, outcomes: Sequence[Outcome], summary: Mapping[str, Any], **about: Any
 ) -> None:
     """metrics.json under `folder`."""
-    report = {
-        "task": task.name,
-        "classes": task.classes,
-        "training_pictures": task.class_counts(),
-        "test_pictures": torch.bincount(task.test.labels, minlength=len(task.classes)).tolist(),
-        "settings": asdict(settings),
-        "seeds": list(dict.fromkeys(outcome.seed for outcome in outcomes)),
-        **about,
-        "metrics": summary,
-        "command": " ".join(["python", *sys.argv]),
-        "versions": {name: version(name) for name in ("longtail-mix", "torch", "timm", "kornia", "accelerate")},
-        "python": platform.python_version(),
-        "hardware": hardware(task.train.images.device),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    seeds = [outcome.seed for outcome in outcomes]
+    write_metrics(folder, task, settings, seeds, {**about, "metrics": summary}, "accelerate")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -185,22 +185,34 @@ def write_report(
     folder: Path, task: Task, settings: DataclassInstance, runs: Sequence[Run], summary: dict[str, Any]
 ) -> None:
     """metrics.json and training_curve.png under `folder`."""
+    write_metrics(folder, task, settings, [run.seed for run in runs], {"metrics": summary}, "torchmetrics")
+    training_curve(runs).savefig(folder / "training_curve.png", dpi=150)
+
+
+def write_metrics(
+    folder: Path,
+    task: Task,
+    settings: DataclassInstance,
+    seeds: Sequence[int],
+    results: Mapping[str, Any],
+    package: str,
+) -> None:
+    """metrics.json under `folder`: results, and what has to be known beside them; `package` is named with the usual."""
     report = {
         "task": task.name,
         "classes": task.classes,
         "training_pictures": task.class_counts(),
         "test_pictures": torch.bincount(task.test.labels, minlength=len(task.classes)).tolist(),
         "settings": asdict(settings),
-        "seeds": list(dict.fromkeys(run.seed for run in runs)),
-        "metrics": summary,
+        "seeds": list(dict.fromkeys(seeds)),
+        **results,
         "command": " ".join(["python", *sys.argv]),
-        "versions": {name: version(name) for name in ("longtail-mix", "torch", "timm", "kornia", "torchmetrics")},
+        "versions": {name: version(name) for name in ("longtail-mix", "torch", "timm", "kornia", package)},
         "python": platform.python_version(),
         "hardware": hardware(task.train.images.device),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    training_curve(runs).savefig(folder / "training_curve.png", dpi=150)
 
 
 def hardware(device: torch.device) -> str:
