@@ -136,6 +136,7 @@ HEAVY = ["cv2", "kornia", "timm", "torchvision", "matplotlib", "triton", "PIL", 
 LAYERS = [
     ["_version"],
     ["_checks", "_triton"],
+    ["_distributed"],
     ["_pictures", "class_groups", "sampling", "targets"],
     ["color_constancy", "saliency"],
     ["regions"],
