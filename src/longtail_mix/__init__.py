@@ -4,6 +4,7 @@ from longtail_mix import functional
 from longtail_mix._version import __version__
 from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
 from longtail_mix.color_constancy import ShadesOfGray
+from longtail_mix.feature_queue import FeatureQueue
 from longtail_mix.losses import (
     BalancedSoftmaxLoss,
     CAREAttentionLoss,
@@ -42,6 +43,7 @@ from longtail_mix.mixing import (
     Sometimes,
     SPMix,
 )
+from longtail_mix.momentum import MomentumPair
 from longtail_mix.regions import LesionRegions
 from longtail_mix.saliency import (
     BooleanMapSaliency,
@@ -84,6 +86,7 @@ __all__ = [
     "DeferredWeighting",
     "DistanceWeightedOutside",
     "EffectiveNumberWeights",
+    "FeatureQueue",
     "FidelityRatio",
     "FocalLoss",
     "GradCAM",
@@ -104,6 +107,7 @@ __all__ = [
     "MixInside",
     "MixUp",
     "MixedTarget",
+    "MomentumPair",
     "Pace",
     "PaperRatio",
     "PatchMixup",
