@@ -35,9 +35,8 @@ def test_it_holds_the_newest_in_order(size, sizes):
     newest = deque(range(sum(sizes)), maxlen=size)
     position = int(queue.position)
     assert position == sum(sizes) % size
-    from_oldest = queue.labels.roll(-position)
-    assert from_oldest.tolist() == [-1] * (size - len(newest)) + list(newest) or sum(sizes) < size
-    assert sorted(queue.labels[queue.labels >= 0].tolist()) == list(newest)
+    empty = [-1] * (size - len(newest))
+    assert queue.labels.tolist() == [*newest, *empty] if empty else queue.labels.roll(-position).tolist() == [*newest]
     filled = queue.labels >= 0
     assert torch.equal(queue.features[filled], queue.labels[filled, None] + torch.tensor([0, 1 / 8]))
     assert (queue.features[~filled] == 0).all()
