@@ -115,8 +115,8 @@ class Config:
         for name in _WHOLE:
             if not isinstance(getattr(self, name), int):
                 raise ValueError(f"{name}: expected a whole number, got {getattr(self, name)!r}")
-        low, high = self.crop_scale
-        if not 0 < low <= high <= 1:
+        smallest, largest = self.crop_scale
+        if not 0 < smallest <= largest <= 1:
             raise ValueError(f"crop_scale: expected 0 < low <= high <= 1, got {self.crop_scale}")
 
     @property

@@ -19,7 +19,7 @@ from framework_mixing import (
     StreamRatio,
 )
 from framework_networks import Network, build_encoder
-from timm.optim import param_groups_weight_decay
+from timm.optim._param_groups import param_groups_weight_decay
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
