@@ -8,7 +8,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from longtail_mix import BalancedContrastiveLoss, MixedTarget, PaCoLoss, SupervisedContrastiveLoss
 from longtail_mix._distributed import gather, gather_with_gradient, rank, total, world_size
 
 WORLDS = (4, 2, 1)
@@ -49,7 +52,63 @@ def gathering() -> dict[str, Any]:
     }
 
 
-JOBS: dict[str, Callable[[], Any]] = {"gathering": gathering}
+class Net(nn.Module):
+    """Features, and what else a loss wants: nothing, logits, or prototypes."""
+
+    def __init__(self, second: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 4))
+        self.classifier = nn.Linear(4, 6) if second == "logits" else None
+        self.prototypes = nn.Parameter(torch.randn(6, 4)) if second == "prototypes" else None
+
+    def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        features = self.encoder(images)
+        if self.classifier is not None:
+            return features, [self.classifier(features[: len(features) // 2])]  # of the queries
+        return features, [] if self.prototypes is None else [self.prototypes.clone()]
+
+
+LOSSES = {
+    "supervised": (SupervisedContrastiveLoss(0.3), ""),
+    "paco": (PaCoLoss([70, 20, 5, 3, 1, 1], alpha=0.3, beta=0.0, temperature=0.3), "logits"),
+    "balanced": (BalancedContrastiveLoss(0.3), "prototypes"),
+}
+# Anchors with positives, without keys: all are on the first half of the ranks, none on rank 3 of 4.
+LABELS = torch.tensor([0, 0, 0, 1, 2, 3, 4, 5])
+
+
+def contrasting() -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
+    """For each loss and kind of batch, this rank's loss and the gradients after DistributedDataParallel's average."""
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(2, 8, 5, generator=generator, dtype=torch.float64)  # two views
+    queue = torch.randn(7, 4, generator=generator, dtype=torch.float64)
+    places = {"queue": queue, "queue_labels": torch.tensor([0, -1, 5, 5, 2, -1, 3])}
+    lam = torch.rand(8, generator=generator, dtype=torch.float64)
+    mixed = MixedTarget(LABELS, LABELS.flip(0), lam)
+    mine = slice(rank() * 8 // world_size(), (rank() + 1) * 8 // world_size())
+    found = {}
+    for name, (loss, second) in LOSSES.items():
+        for kind in ("labels", "keys and queue", "mixed", "soft"):
+            net: nn.Module = Net(second).double()
+            if world_size() > 1:
+                net = DistributedDataParallel(net)
+            features, more = net(images[:, mine].flatten(0, 1))
+            queries, keys = features.chunk(2)
+            target: Tensor | MixedTarget = LABELS[mine]
+            if kind == "mixed":
+                target = MixedTarget(*(part[mine] for part in mixed))
+            elif kind == "soft":
+                target = mixed.soft(6)[mine]
+            extra = {} if kind == "labels" else {"keys": keys, **places}
+            value = loss(queries, *more, target, **extra)
+            value.backward()
+            gradients = {part.removeprefix("module."): p.grad for part, p in net.named_parameters()}
+            found[f"{name}, {kind}"] = (value.detach(), gradients)
+    return found
+
+
+JOBS: dict[str, Callable[[], Any]] = {"gathering": gathering, "contrasting": contrasting}
 
 
 def run(folder: str, me: int) -> dict[int, dict[str, Any]]:

@@ -48,6 +48,26 @@ def test_batches_of_unequal_size_are_an_error_on_every_rank(worlds, size):
         assert world["gathering"]["unequal"] == expected
 
 
+@pytest.mark.parametrize("size", [4, 2])
+def test_contrastive_losses_and_gradients_are_those_of_one_process(worlds, size):
+    alone = worlds[1][0]["contrasting"]
+    assert len(alone) == 12
+    for name, (expected, gradients) in alone.items():
+        values = torch.stack([world["contrasting"][name][0] for world in worlds[size]])
+        torch.testing.assert_close(values.mean(), expected, rtol=0, atol=1e-12)
+        for world in worlds[size]:
+            for part, gradient in world["contrasting"][name][1].items():
+                torch.testing.assert_close(gradient, gradients[part], rtol=0, atol=1e-12)
+                assert gradient.abs().max() > 1e-4, (name, part)
+
+
+def test_anchors_without_positives_lie_unevenly_over_the_ranks(worlds):
+    # With beta = 0 a centre is no positive, so PaCo leaves them out as well; balanced contrast always has one.
+    for name in ("supervised, labels", "paco, labels"):
+        values = [world["contrasting"][name][0].item() for world in worlds[4]]
+        assert [value > 0 for value in values] == [True, True, False, False]
+
+
 def test_one_process_is_left_alone():
     x = torch.randn(3, 2, requires_grad=True)
     assert gather_with_gradient(x) is x

@@ -13,6 +13,7 @@ PACKAGE = Path(longtail_mix.__file__).parent
 PUBLIC = [
     "CMO",
     "LSM",
+    "BalancedContrastiveLoss",
     "BalancedPairing",
     "BalancedSoftmaxLoss",
     "BooleanMapSaliency",
@@ -49,6 +50,7 @@ PUBLIC = [
     "MixUp",
     "MixedTarget",
     "MomentumPair",
+    "PaCoLoss",
     "Pace",
     "PaperRatio",
     "PatchMixup",
@@ -65,6 +67,7 @@ PUBLIC = [
     "SkinContrastSaliency",
     "Sometimes",
     "SpectralResidualSaliency",
+    "SupervisedContrastiveLoss",
     "WeightedCrossEntropy",
     "__version__",
     "functional",
@@ -76,6 +79,7 @@ PUBLIC = [
 ]
 FUNCTIONAL = [
     "area_weight",
+    "balanced_contrastive_loss",
     "balanced_pairing",
     "balanced_partners",
     "balanced_softmax_loss",
@@ -111,6 +115,7 @@ FUNCTIONAL = [
     "merged_saliency",
     "mixup",
     "otsu_threshold",
+    "paco_loss",
     "paper_ratio",
     "patch_mixup",
     "random_boxes",
@@ -128,6 +133,7 @@ FUNCTIONAL = [
     "skin_contrast_saliency",
     "spectral_residual_saliency",
     "spmix",
+    "supervised_contrastive_loss",
     "to_blocks",
     "weighted_cross_entropy",
     "weighted_partners",

@@ -6,6 +6,7 @@ from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_
 from longtail_mix.color_constancy import ShadesOfGray
 from longtail_mix.feature_queue import FeatureQueue
 from longtail_mix.losses import (
+    BalancedContrastiveLoss,
     BalancedSoftmaxLoss,
     CAREAttentionLoss,
     CARELoss,
@@ -16,6 +17,8 @@ from longtail_mix.losses import (
     LADELoss,
     LDAMLoss,
     LogitAdjustmentLoss,
+    PaCoLoss,
+    SupervisedContrastiveLoss,
     WeightedCrossEntropy,
 )
 from longtail_mix.mixing import (
@@ -72,6 +75,7 @@ from longtail_mix.weighting import (
 __all__ = [
     "CMO",
     "LSM",
+    "BalancedContrastiveLoss",
     "BalancedPairing",
     "BalancedSoftmaxLoss",
     "BooleanMapSaliency",
@@ -108,6 +112,7 @@ __all__ = [
     "MixUp",
     "MixedTarget",
     "MomentumPair",
+    "PaCoLoss",
     "Pace",
     "PaperRatio",
     "PatchMixup",
@@ -124,6 +129,7 @@ __all__ = [
     "SkinContrastSaliency",
     "Sometimes",
     "SpectralResidualSaliency",
+    "SupervisedContrastiveLoss",
     "WeightedCrossEntropy",
     "__version__",
     "functional",

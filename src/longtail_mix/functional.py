@@ -2,6 +2,7 @@
 
 from longtail_mix.color_constancy import shades_of_gray
 from longtail_mix.losses import (
+    balanced_contrastive_loss,
     balanced_softmax_loss,
     care_attention_loss,
     care_loss,
@@ -11,6 +12,8 @@ from longtail_mix.losses import (
     lade_loss,
     ldam_loss,
     logit_adjustment_loss,
+    paco_loss,
+    supervised_contrastive_loss,
     weighted_cross_entropy,
 )
 from longtail_mix.mixing import (
@@ -64,6 +67,7 @@ from longtail_mix.weighting import (
 
 __all__ = [
     "area_weight",
+    "balanced_contrastive_loss",
     "balanced_pairing",
     "balanced_partners",
     "balanced_softmax_loss",
@@ -99,6 +103,7 @@ __all__ = [
     "merged_saliency",
     "mixup",
     "otsu_threshold",
+    "paco_loss",
     "paper_ratio",
     "patch_mixup",
     "random_boxes",
@@ -116,6 +121,7 @@ __all__ = [
     "skin_contrast_saliency",
     "spectral_residual_saliency",
     "spmix",
+    "supervised_contrastive_loss",
     "to_blocks",
     "weighted_cross_entropy",
     "weighted_partners",
