@@ -51,7 +51,7 @@ def test_batches_of_unequal_size_are_an_error_on_every_rank(worlds, size):
 @pytest.mark.parametrize("size", [4, 2])
 def test_contrastive_losses_and_gradients_are_those_of_one_process(worlds, size):
     alone = worlds[1][0]["contrasting"]
-    assert len(alone) == 12
+    assert len(alone) == 16
     for name, (expected, gradients) in alone.items():
         values = torch.stack([world["contrasting"][name][0] for world in worlds[size]])
         torch.testing.assert_close(values.mean(), expected, rtol=0, atol=1e-12)
@@ -63,7 +63,7 @@ def test_contrastive_losses_and_gradients_are_those_of_one_process(worlds, size)
 
 def test_anchors_without_positives_lie_unevenly_over_the_ranks(worlds):
     # With beta = 0 a centre is no positive, so PaCo leaves them out as well; balanced contrast always has one.
-    for name in ("supervised, labels", "paco, labels"):
+    for name in ("supervised, labels", "paco without beta, labels"):
         values = [world["contrasting"][name][0].item() for world in worlds[4]]
         assert [value > 0 for value in values] == [True, True, False, False]
 
