@@ -39,7 +39,7 @@ class Method(nn.Module, ABC):
         """What follows a step of the optimiser."""
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
-        """Called before each epoch, counted from 0, and after a resume."""
+        """Called before each epoch, counted from 0, and after a resume; `needs` may be others afterwards."""
 
 
 class CrossEntropy(Method):

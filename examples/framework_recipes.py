@@ -6,9 +6,18 @@ from collections.abc import Sequence
 from math import cos, pi
 
 import torch
-from framework_batch import balanced, natural
+from framework_batch import Needs, SamplerFactory, balanced, natural
 from framework_config import OURS, PAPER, RECIPES, RELEASED, Config
-from framework_methods import CrossEntropy, Method
+from framework_contrastive import (
+    BCLObjective,
+    MomentumContrast,
+    Objective,
+    PaCoObjective,
+    SupConObjective,
+    TwoViews,
+)
+from framework_methods import CrossEntropy, Method, OfClasses
+from framework_mislas import MiSLAS
 from framework_mixing import (
     FidelityRecipe,
     OnePerPicture,
@@ -19,7 +28,7 @@ from framework_mixing import (
     StreamRatio,
 )
 from framework_networks import Network, build_encoder
-from timm.optim._param_groups import param_groups_weight_decay
+from framework_reslt import ResLT
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -53,7 +62,49 @@ def build_method(config: Config, class_counts: Sequence[int]) -> Method:
     encoder = build_encoder(config.backbone, config.size, config.pretrained)
     if config.method in ("ce", "ce-resample"):
         return CrossEntropy(Network(encoder, len(counts)), balanced if config.method == "ce-resample" else natural)
-    raise NotImplementedError(f"{config.method}: waits for its loss")
+    if config.method == "mislas":
+        return MiSLAS(Network(encoder, len(counts)), counts, config.first_stage)
+    if config.method == "reslt":
+        return ResLT(Network(encoder, len(counts)), counts)
+    if config.method == "bcl":
+        network = Network(encoder, len(counts), config.projection, prototypes=True)
+        return TwoViews(network, Needs(natural, views=2), _objective(config, "bcl", counts))
+    if config.method == "paco":
+        return _momentum_contrast(config, encoder, _objective(config, "paco", counts), Needs(natural, views=2), counts)
+    needs = Needs(
+        _stream(config.labels_from, counts), _stream(config.partners_from, counts), 2, maps=config.saliency_guided
+    )
+    prior = None if config.labels_from == "balanced" else counts
+    return _momentum_contrast(config, encoder, _objective(config, config.loss, prior), needs, counts)
+
+
+def _momentum_contrast(
+    config: Config, encoder: nn.Module, objective: Objective, needs: Needs, counts: Sequence[int]
+) -> Method:
+    network = Network(encoder, len(counts), config.projection, objective.prototypes)
+    ratio = build_ratio(config, counts) if needs.partners is not None else None
+    return MomentumContrast(
+        network, needs, objective, config.momentum, config.queue_size, config.projection, ratio, config.mix_layer
+    )
+
+
+def _objective(config: Config, loss: str, class_counts: Sequence[int] | None) -> Objective:
+    if loss == "paco":
+        weights = config.paco_alpha, config.paco_beta, config.paco_gamma
+        return PaCoObjective(class_counts, *weights, config.temperature)
+    if loss == "bcl":
+        return BCLObjective(class_counts, config.temperature, config.classification_weight, config.contrast_weight)
+    return SupConObjective(class_counts, config.temperature, config.classification_weight)
+
+
+def _stream(name: str, class_counts: Sequence[int]) -> SamplerFactory:
+    groups = many_medium_few(class_counts)
+    streams: dict[str, SamplerFactory] = {
+        "natural": natural,
+        "balanced": balanced,
+        "heads": OfClasses(groups.many + groups.medium),
+    }
+    return streams[name]
 
 
 def build_ratio(config: Config, class_counts: Sequence[int]) -> StreamRatio:
@@ -99,8 +150,12 @@ def build_saliency(config: Config) -> nn.Module | None:
 
 
 def build_optimizer(config: Config, method: Method) -> torch.optim.Optimizer:
-    """AdamW over what asks for gradients; biases, norms and scales are not decayed, as timm does it."""
-    groups = param_groups_weight_decay(method, config.weight_decay)
+    """AdamW over what asks for gradients; biases, norms and scales are not decayed."""
+    trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 
