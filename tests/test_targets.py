@@ -66,6 +66,10 @@ def test_hard_labels_are_a_target():
 def test_an_empty_batch():
     target = MixedTarget.hard(torch.zeros(0, dtype=torch.long))
     assert target.soft(3).shape == (0, 3)
+    logits = torch.zeros(0, 3, requires_grad=True)
+    loss = target.loss(nn.CrossEntropyLoss(reduction="none"), logits)
+    loss.backward()
+    assert loss == 0
 
 
 def test_it_compiles_as_one_graph_and_goes_in_and_out_of_it():

@@ -88,8 +88,9 @@ class MixedTarget(NamedTuple):
         return self.lam * first + (1 - self.lam) * second
 
     def loss(self, per_sample_criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Tensor:
-        """The mean of :meth:`losses` over the batch, a scalar."""
-        return self.losses(per_sample_criterion, logits).mean()
+        """The mean of :meth:`losses` over the batch, a scalar; zero, with a graph, for an empty batch."""
+        losses = self.losses(per_sample_criterion, logits)
+        return losses.sum() / max(len(losses), 1)
 
     def check(self, num_classes: int | None = None) -> None:
         """Raise unless the three tensors fit each other and are in range."""

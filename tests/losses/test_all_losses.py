@@ -245,3 +245,20 @@ def test_nothing_waits_for_the_gpu(every_case: Case):
 
 def test_modules_show_their_options(every_case: Case):
     assert "reduction='sum'" in repr(every_case.module(reduction="sum"))
+
+
+@pytest.mark.parametrize(
+    "name", ["cross entropy", "focal", "focal below one", "ldam", "balanced softmax", "logit adjustment"]
+)
+def test_a_class_that_is_ruled_out_costs_nothing(name: str):
+    case = ALL[name]
+    ruled_out = some_logits().index_fill(1, torch.tensor([3]), -math.inf).requires_grad_()
+    far_away = some_logits().index_fill(1, torch.tensor([3]), -1e4).requires_grad_()
+    labels = torch.tensor([0, 1, 1, 2, 0, 2])
+    losses = case.function(ruled_out, labels, reduction="none")
+    expected = case.function(far_away, labels, reduction="none")
+    torch.testing.assert_close(losses, expected)
+    losses.sum().backward()
+    expected.sum().backward()
+    torch.testing.assert_close(ruled_out.grad, far_away.grad)
+    assert case.function(ruled_out, torch.full((6,), 3)).isposinf()

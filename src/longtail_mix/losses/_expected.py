@@ -59,7 +59,8 @@ def expected_loss(
         raise ValueError(f"target: expected one for each of {len(by_class)} pictures, got {len(shares)}")
     if label_smoothing:
         by_class = (1 - label_smoothing) * by_class + label_smoothing * by_class.mean(1, keepdim=True)
-    losses = shares * by_class
+    # A class whose logit is -inf is ruled out: it costs the pictures nothing that have no share of it.
+    losses = shares * by_class.masked_fill((shares == 0) & by_class.isposinf(), 0.0)
     if weighting is not None:
         losses = losses * _weights(weighting, losses.detach().sum(1), shares.detach())
     return reduce_losses(losses.sum(1), reduction)

@@ -50,10 +50,13 @@ def focal_loss(
         tensor([1.7329e-01, 5.8716e-06])
     """
     check_gamma(gamma)
-    against = log_odds_against(wide(logits))
+    logits = wide(logits)
+    ruled_out = logits == -inf  # set aside: the product of a 0 and an infinity has no gradient
+    against = log_odds_against(logits).masked_fill(ruled_out, 0.0)
     minus_log_p = -F.logsigmoid(-against)
     # (1 - p)^gamma = e^{gamma log(1 - p)}: a power of 0 would have an infinite gradient for gamma below 1.
     by_class = (gamma * F.logsigmoid(against)).exp() * minus_log_p
+    by_class = by_class.masked_fill(ruled_out, inf)
     return expected_loss(by_class, target, weighting, label_smoothing, reduction)
 
 
