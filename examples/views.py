@@ -103,10 +103,11 @@ def apply_views(
         raise ValueError(f"draws: expected those of {len(images)} pictures, got {len(draws.area)}")
     if maps is not None and (not maps.is_floating_point() or maps.shape != (len(images), 1, *images.shape[2:])):
         raise ValueError(f"maps: expected a floating-point map for each picture, got {maps.dtype} {list(maps.shape)}")
-    matrices = source_matrices(draws, *images.shape[2:])
+    height, width = images.shape[2:]
+    matrices = source_matrices(draws, height, width)
     views = images.new_empty(len(images), 3, settings.size, settings.size, dtype=torch.float32)
     view_maps = None if maps is None else views.new_empty(len(maps), 1, settings.size, settings.size)
-    halvings = halvings_of(matrices, *images.shape[2:], settings.size)
+    halvings = halvings_of(matrices, height, width, settings.size)
     for times in halvings.unique().tolist():
         rows = (halvings == times).nonzero().flatten()
         here = rows.to(images.device, non_blocking=True)
@@ -139,7 +140,7 @@ def halvings_of(matrices: Tensor, height: int, width: int, size: int) -> Tensor:
 
     Bilinear sampling looks at the four nearest pixels only. With larger steps it would leave out most of a picture.
     """
-    step = torch.linalg.det(matrices[..., :2]).abs().mul(height * width).sqrt() / size
+    step: Tensor = torch.linalg.det(matrices[..., :2]).abs().mul(height * width).sqrt() / size
     most = min(height, width).bit_length() - 1
     return step.clamp(min=1).log2().floor().clamp(max=most).long()
 
