@@ -173,11 +173,13 @@ def test_corners_are_finite_in_bfloat16_at_a_small_temperature(name, labels, que
         extra["keys"] = -first[0]
     for x in first:
         x.requires_grad_()
-    with torch.autocast(device.type, torch.bfloat16):
+    # Anomaly detection: nor may a NaN be hidden by what is done with it afterwards.
+    with torch.autograd.set_detect_anomaly(True), torch.autocast(device.type, torch.bfloat16):
         loss = module(name, 0.01)(*first, torch.tensor(labels, dtype=torch.int64, device=device), **extra)
     assert loss.dtype == torch.float32
     assert torch.isfinite(loss)
-    loss.backward()
+    with torch.autograd.set_detect_anomaly(True):
+        loss.backward()
     for x in first:
         assert torch.isfinite(x.grad).all()
         assert x.grad.abs().max() < 1e4 if x.grad.numel() else True
@@ -250,15 +252,15 @@ def test_compiles_as_one_graph_for_any_batch(name, device):
     loss = module(name).to(device)
     compiled = torch.compile(loss, fullgraph=True, backend="eager")
     extra = {part: value.to(device) for part, value in others(torch.float32).items()}
-    for rows in (6, 5, 3):
+    lam = torch.rand(3, device=device)
+    labels = LABELS.to(device)
+    for rows, target in ((6, labels), (5, labels[:5]), (3, MixedTarget(labels[:3], labels[3:], lam))):
         first = [x.to(device).requires_grad_() for x in inputs(name, rows, torch.float32)]
         copies = copy.deepcopy(first)
-        mixed = MixedTarget(LABELS[:rows].to(device), LABELS.flip(0)[:rows].to(device), torch.rand(rows, device=device))
-        for target in (LABELS[:rows].to(device), mixed):
-            got, expected = compiled(*first, target, **extra), loss(*copies, target, **extra)
-            torch.testing.assert_close(got, expected)
-            got.backward()
-            expected.backward()
+        got, expected = compiled(*first, target, **extra), loss(*copies, target, **extra)
+        torch.testing.assert_close(got, expected)
+        got.backward()
+        expected.backward()
         for x, y in zip(first, copies, strict=True):
             torch.testing.assert_close(x.grad, y.grad)
 
@@ -296,21 +298,23 @@ def test_modules_are_their_functions_and_have_no_weights(name):
     assert "num_classes" not in repr(PaCoLoss())
 
 
+def values_and_gradients_agree(got: Tensor, expected: Tensor, *inputs: Tensor) -> None:
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
+    gradients = [torch.autograd.grad(loss, inputs) for loss in (got, expected)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-10)
+
+
 def test_agrees_with_pytorch_metric_learning():
     reason = "pytorch-metric-learning has supervised contrast too, and is not needed for anything else"
     losses = pytest.importorskip("pytorch_metric_learning.losses", reason=reason)
     generator = torch.Generator().manual_seed(0)
     for rows, temperature in ((6, 0.1), (32, 0.2), (64, 1.0)):
-        queries, labels = draw(rows), torch.randint(8, (rows,), generator=generator)
-        ours, theirs = queries.clone().requires_grad_(), queries.clone().requires_grad_()
-        got = SupervisedContrastiveLoss(temperature)(ours, labels)
-        expected = losses.SupConLoss(temperature)(theirs, labels)
-        torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
-        got.backward()
-        expected.backward()
-        torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=1e-10)
+        queries, labels = draw(rows).requires_grad_(), torch.randint(8, (rows,), generator=generator)
+        got = SupervisedContrastiveLoss(temperature)(queries, labels)
+        expected = losses.SupConLoss(temperature)(queries, labels)
+        values_and_gradients_agree(got, expected, queries)
         # Theirs takes the contrasts beyond the batch as references, with the pairs listed.
-        keys, queue = draw(rows, 2), draw(20, 3)
+        keys, queue = draw(rows, 2).requires_grad_(), draw(20, 3)
         queue_labels = torch.randint(8, (20,), generator=generator)
         everyone = torch.cat([labels, labels, queue_labels])
         same = labels[:, None] == everyone
@@ -321,7 +325,7 @@ def test_agrees_with_pytorch_metric_learning():
         expected = losses.SupConLoss(temperature)(
             queries, labels, indices_tuple=pairs, ref_emb=references, ref_labels=everyone
         )
-        torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
+        values_and_gradients_agree(got, expected, queries, keys)
 
 
 QUEUE = {"queue": torch.zeros(2, D), "queue_labels": torch.tensor([0, -1])}

@@ -84,8 +84,8 @@ def balanced_contrastive_loss(
         shares = soft_labels(target, len(centres)).detach().to(anchors.dtype)
         members = contrast_shares(compared.labels, len(centres), anchors.dtype)
         each = 1 / (1 + members.sum(0) - shares)  # 1 / |M_ic|, [B, K]: the anchor is no member
-        of_contrast = (each @ members.t()).masked_fill(~taken, 1.0)
-        scores = torch.cat([to_centres + each.log(), similarity + of_contrast.log()], 1)
+        # An empty place is a member of no class: its log is -inf, and it is not taken.
+        scores = torch.cat([to_centres + each.log(), similarity + (each @ members.t()).log()], 1)
         taken = torch.cat([torch.ones_like(to_centres, dtype=torch.bool), taken], 1)
         own, any_positive = mean_similarity(
             torch.cat([to_centres, similarity], 1), torch.cat([shares, compared.positive], 1)
