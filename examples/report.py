@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from atomic_files import write_json
 from matplotlib.figure import Figure
 from pictures import Task
 from torch import Tensor
@@ -196,8 +196,12 @@ def write_metrics(
     seeds: Sequence[int],
     results: Mapping[str, Any],
     package: str,
+    device: torch.device | None = None,
 ) -> None:
-    """metrics.json under `folder`: results, and what has to be known beside them; `package` is named with the usual."""
+    """metrics.json under `folder`: results, and what has to be known beside them; `package` is named with the usual.
+
+    `device` is where the training ran, unless it is where the pictures are.
+    """
     report = {
         "task": task.name,
         "classes": task.classes,
@@ -209,10 +213,10 @@ def write_metrics(
         "command": " ".join(["python", *sys.argv]),
         "versions": {name: version(name) for name in ("longtail-mix", "torch", "timm", "kornia", package)},
         "python": platform.python_version(),
-        "hardware": hardware(task.train.images.device),
+        "hardware": hardware(device or task.train.images.device),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "metrics.json", report)
 
 
 def hardware(device: torch.device) -> str:
