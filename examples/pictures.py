@@ -42,15 +42,18 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Task:
-    """What to learn: the class names and the two sides, each with pictures of every class."""
+    """What to learn: the class names and the sides, each with pictures of every class."""
 
     name: str
     classes: tuple[str, ...]
     train: Pictures
     test: Pictures
+    validation: Pictures | None = None  # where the split has one
 
     def __post_init__(self) -> None:
-        for side, name in ((self.train, "train"), (self.test, "test")):
+        for side, name in ((self.train, "train"), (self.test, "test"), (self.validation, "validation")):
+            if side is None:
+                continue
             counts = torch.bincount(side.labels, minlength=len(self.classes)).tolist()
             if 0 in counts:
                 raise ValueError(f"{name}: expected pictures of every class of {self.classes}, got {counts}")
@@ -61,15 +64,22 @@ class Task:
         return counts
 
     def to(self, device: torch.device) -> Task:
-        return Task(self.name, self.classes, self.train.to(device), self.test.to(device))
+        validation = None if self.validation is None else self.validation.to(device)
+        return Task(self.name, self.classes, self.train.to(device), self.test.to(device), validation)
 
 
-def synthetic_task(size: int, seed: int, background_cue: float = BACKGROUND_CUE) -> Task:
-    """Long-tailed made-up dermoscopy whose skin gives the class away in training and says nothing in the test."""
+def synthetic_task(size: int, seed: int, background_cue: float = BACKGROUND_CUE, validation_per_class: int = 0) -> Task:
+    """Long-tailed made-up dermoscopy whose skin gives the class away in training and says nothing in the test.
+
+    Validation is like the test; with 0 pictures a class there is none.
+    """
     train = synthetic_dermoscopy(SYNTHETIC_COUNTS, size, seed=2 * seed, background_cue=background_cue)
     per_class = [SYNTHETIC_TEST_PER_CLASS] * len(SYNTHETIC_COUNTS)
     test = synthetic_dermoscopy(per_class, size, seed=2 * seed + 1)
-    sides = (Pictures(side.images, side.labels, side.lesions, side.masks) for side in (train, test))
+    sides = [Pictures(side.images, side.labels, side.lesions, side.masks) for side in (train, test)]
+    if validation_per_class:
+        aside = synthetic_dermoscopy([validation_per_class] * len(SYNTHETIC_COUNTS), size, seed=-1 - seed)
+        sides.append(Pictures(aside.images, aside.labels, aside.lesions, aside.masks))
     return Task(f"synthetic, background cue {background_cue}", LESION_TYPES, *sides)
 
 
@@ -81,7 +91,7 @@ def isic2018_task(
     cache_dir: Path | None = None,
     with_masks: bool = False,
 ) -> Task:
-    """ISIC 2018 Task 3, square centre crops, split by lesion; a validation part is left aside."""
+    """ISIC 2018 Task 3, square centre crops, split by lesion; validation where the split has a part for it."""
     data = read_isic2018(root)
     sides = split(data.labels, data.lesions, seed=seed)
     images = load_pictures(data.paths, size, cache_dir=cache_dir)
@@ -91,7 +101,8 @@ def isic2018_task(
         lesion_masks = None if masks is None else masks[rows]
         return Pictures(images[rows], data.labels[rows], pick(data.lesions, rows), lesion_masks)
 
-    return Task(f"ISIC 2018, {split.__name__}", CLASSES, side(sides.train), side(sides.test))
+    validation = side(sides.val) if len(sides.val) else None
+    return Task(f"ISIC 2018, {split.__name__}", CLASSES, side(sides.train), side(sides.test), validation)
 
 
 def pick(names: Sequence[str], rows: Tensor) -> tuple[str, ...]:
