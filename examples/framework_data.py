@@ -1,0 +1,143 @@
+"""From whole uint8 pictures to the batch of a step, all of it on the device.
+
+Nothing but the seed and the number of the step decides what is in a batch: there is no generator that goes on from
+step to step. So a training that was killed goes on exactly as it would have, and N processes see what one would: every
+process draws for the whole global batch and takes each N-th row of it, as the samplers do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+import torch
+from framework_batch import Batch, Needs, SamplerFactory, Stream
+from torch import Tensor, nn
+from tqdm import tqdm
+from views import ViewSettings, apply_views, draw_views
+
+
+def seed_of(*parts: int | str) -> int:
+    """A seed that another combination of parts does not have; 32 bits, as many as a CPU generator uses."""
+    return int.from_bytes(blake2b(":".join(map(str, parts)).encode(), digest_size=4).digest(), "big")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The training pictures whole, before views are cut from them."""
+
+    images: Tensor  # uint8 [N, 3, H, W]
+    labels: Tensor  # int64 [N]
+    maps: Tensor | None = None  # uint8 [N, 1, H, W], 255 is a saliency of 1
+
+    def to(self, device: torch.device) -> Frames:
+        maps = None if self.maps is None else self.maps.to(device)
+        return Frames(self.images.to(device), self.labels.to(device), maps)
+
+    def fit(self, device: torch.device, share: float = 0.5) -> bool:
+        """Whether they take at most this share of the memory that the device has free."""
+        if device.type != "cuda":
+            return True
+        needed = self.images.nbytes + (0 if self.maps is None else self.maps.nbytes)
+        return needed <= share * torch.cuda.mem_get_info(device)[0]
+
+
+@torch.no_grad()
+def with_saliency(frames: Frames, saliency: nn.Module, device: torch.device, batch_size: int = 256) -> Frames:
+    """The frames with their saliency, found once on the whole pictures."""
+    parts = tqdm(frames.images.split(batch_size), "saliency", leave=False)
+    maps = torch.cat([saliency(part.to(device)).mul(255).round().to(torch.uint8).cpu() for part in parts])
+    return replace(frames, maps=maps)
+
+
+class Batches:
+    """The batches of a training, by number.
+
+    Where the frames are on the device, a batch never leaves it. Where they are on the host, the pictures of a batch
+    are copied through pinned memory while the device works on the last one.
+
+    Args:
+        frames: where they are, they stay.
+        num_classes: K.
+        settings: how views are drawn.
+        batch_size: pictures of a step, over all processes together.
+        seed: another seed, other batches.
+        device: where the batches are wanted.
+
+    Raises:
+        ValueError: a batch that the processes cannot share evenly, or more than there are pictures.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        num_classes: int,
+        settings: ViewSettings,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        if not 1 <= batch_size <= len(frames.labels):
+            raise ValueError(
+                f"batch_size: expected 1 to {len(frames.labels)}, the pictures there are, got {batch_size}"
+            )
+        self.frames, self.num_classes, self.settings = frames, num_classes, settings
+        self.batch_size, self.seed, self.device = batch_size, seed, device
+        self.steps_per_epoch = len(frames.labels) // batch_size
+        self._labels = frames.labels.cpu()
+        self._on_device = frames.labels.to(device)
+
+    def set_epoch(self, needs: Needs, epoch: int) -> None:
+        """Draw which pictures the steps of an epoch see."""
+        if needs.maps and self.frames.maps is None:
+            raise ValueError("frames: expected saliency maps, which this method needs, got none")
+        self._needs = needs
+        self._maps = self.frames.maps if needs.maps else None
+        self._rows = self._draw_rows(needs.labelled, "labelled", epoch)
+        self._partner_rows = None if needs.partners is None else self._draw_rows(needs.partners, "partners", epoch)
+
+    def draw(self, step: int) -> Batch:
+        """Batch number `step`, counted from the beginning of the training; of the epoch that was set."""
+        needs = self._needs
+        generator = torch.Generator().manual_seed(seed_of(self.seed, "views", step))
+        labelled = self._stream(self._rows, step, generator)
+        if self._partner_rows is None:
+            return Batch(labelled, None, ())
+        partners = self._stream(self._partner_rows, step, generator)
+        on_device = torch.Generator(self.device).manual_seed(seed_of(self.seed, "noise", step))
+        shape = (self.batch_size, 2, *labelled.views[0].shape[2:])
+        noise = (
+            torch.empty(shape, device=self.device).uniform_(-1, 1, generator=on_device) for _ in range(needs.views)
+        )
+        return Batch(labelled, partners, tuple(drawn[self._own] for drawn in noise))
+
+    def _draw_rows(self, factory: SamplerFactory, name: str, epoch: int) -> Tensor:
+        sampler = factory(self._labels, self.num_classes, seed_of(self.seed, name))
+        if self.batch_size % sampler.num_replicas:
+            raise ValueError(
+                f"batch_size: expected one that {sampler.num_replicas} processes share evenly, got {self.batch_size}"
+            )
+        self._own = slice(sampler.rank, None, sampler.num_replicas)
+        self._own_size = self.batch_size // sampler.num_replicas
+        sampler.set_epoch(epoch)
+        return sampler.rows().to(self.frames.images.device)
+
+    def _stream(self, rows: Tensor, step: int, generator: torch.Generator) -> Stream:
+        start = step % self.steps_per_epoch * self._own_size
+        rows = rows[start : start + self._own_size]
+        images = self._take(self.frames.images, rows)
+        maps = None if self._maps is None else self._take(self._maps, rows) / 255
+        views, view_maps = [], []
+        for _ in range(self._needs.views):
+            everyone = draw_views(self.batch_size, self.settings, generator)
+            own = everyone.of(self._own)
+            view, view_map = apply_views(images, maps, own, self.settings)
+            views.append(view)
+            view_maps += [] if view_map is None else [view_map]
+        return Stream(tuple(views), tuple(view_maps), self._on_device[rows.to(self.device, non_blocking=True)])
+
+    def _take(self, pictures: Tensor, rows: Tensor) -> Tensor:
+        taken = pictures[rows]
+        if taken.device.type == "cpu" and self.device.type == "cuda":
+            taken = taken.pin_memory()
+        return taken.to(self.device, non_blocking=True)
