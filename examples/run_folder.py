@@ -1,0 +1,135 @@
+"""The folder of one training: what it was, where it is, what came out. Every file is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from atomic_files import save_tensors, write_json, write_text
+
+CONFIG = "config.json"
+HISTORY = "history.jsonl"
+OWN = (
+    HISTORY,
+    "environment.json",
+    "last.pt",
+    "best.pt",
+    "predictions.pt",
+    "metrics.json",
+    "training_curve.png",
+    "panel.png",
+    CONFIG,  # the last to go: without it nobody would know whose the others are
+)
+PACKAGES = ("longtail-mix", "torch", "timm", "kornia", "accelerate", "torchmetrics", "numpy")
+
+
+class RunFolder:
+    """One training's folder; only its main process writes.
+
+    Args:
+        path: the folder.
+        config: all that decides what comes out, as JSON has it. A folder with another config is another training's.
+    """
+
+    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+        self.path = path
+        self.config: dict[str, Any] = json.loads(json.dumps(config))
+
+    def check(self, start_over: bool = False) -> None:
+        """Whether this training may use the folder; changes nothing.
+
+        Raises:
+            ValueError: there is something else, or another training that is not to be started over.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"{self.path}: expected a folder, got a file")
+        if not (self.path / CONFIG).exists():
+            if self.path.exists() and any(file.name != CONFIG + ".part" for file in self.path.iterdir()):
+                raise ValueError(f"{self.path}: expected an empty folder or a training's, got one without {CONFIG}")
+            return
+        found = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
+        if found != self.config and not start_over:
+            names = sorted(n for n in {*found, *self.config} if found.get(n) != self.config.get(n))
+            changes = ", ".join(f"{n} {found.get(n)} there and {self.config.get(n)} here" for n in names)
+            raise ValueError(f"{self.path}: expected this training, got another: {changes}; start over, or elsewhere")
+
+    def open(self, start_over: bool = False) -> None:
+        """Make the folder, or rid it of what a training leaves, and write the config."""
+        self.check(start_over)
+        if start_over:
+            for name in OWN:
+                (self.path / name).unlink(missing_ok=True)
+            shutil.rmtree(self.path / "logs", ignore_errors=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.path / CONFIG, self.config)
+
+    def save(self, name: str, state: Mapping[str, Any]) -> None:
+        """A checkpoint, with the config."""
+        save_tensors(self.path / f"{name}.pt", {**state, "config": self.config})
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """A checkpoint, or None where there is none yet; on the CPU.
+
+        Raises:
+            ValueError: it is another training's.
+        """
+        path = self.path / f"{name}.pt"
+        if not path.exists():
+            return None
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if state.pop("config") != self.config:
+            raise ValueError(f"{path}: expected a checkpoint of the config beside it, got another's")
+        return state
+
+    def append(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Add lines to the history."""
+        with (self.path / HISTORY).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(record) + "\n" for record in records)
+
+    def write_history(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """These lines, instead of what a training that was killed had added since."""
+        write_text(self.path / HISTORY, "".join(json.dumps(record) + "\n" for record in records))
+
+    def add_start(self, facts: Mapping[str, Any]) -> None:
+        """Note in environment.json with what, where and when the training was started, once for each start."""
+        path = self.path / "environment.json"
+        starts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        write_json(path, [*starts, {**environment(), **facts}])
+
+
+def environment() -> dict[str, Any]:
+    """The versions, the machine, the command."""
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": " ".join(["python", *sys.argv]),
+        "revision": revision(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "cuda": torch.version.cuda if gpus else None,
+        "gpus": gpus,
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def revision() -> str | None:
+    """The commit of the checkout, with a plus where files differ from it; None where there is no git."""
+
+    def git(*words: str) -> str:
+        folder = Path(__file__).parent
+        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
