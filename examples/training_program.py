@@ -1,0 +1,246 @@
+"""The loop over the steps, with accelerate: mixed precision, several GPUs, several machines; killed and resumed.
+
+A checkpoint holds the weights, the optimizer, the schedule, the scaler and the losses so far, and no generator: what is
+random in step n follows from the seed and n (and, inside the network, the process). So a training that is killed at any
+moment and started again gives the losses and the weights it would have given. On a CPU to the bit; on a GPU as far as
+its kernels repeat themselves.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from framework_data import Batches, seed_of
+from framework_methods import Method
+from run_folder import RunFolder
+from timm.layers.norm_act import convert_sync_batchnorm
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, and how often to look up from it."""
+
+    steps: int
+    epochs: int  # what the method is told; the last may be cut short by `steps`
+    seed: int
+    checkpoint_every: int = 200  # steps; and at each epoch's end
+    report_every: int = 20
+
+
+@dataclass
+class Progress:
+    """How far a training is."""
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list, repr=False)  # of each step, over all processes
+    scores: list[tuple[int, float]] = field(default_factory=list)  # step, balanced accuracy on the validation side
+    seconds: float = 0.0  # in steps; without validation and checkpoints
+
+    def best(self) -> tuple[int, float]:
+        """The first of the best validations."""
+        return max(self.scores, key=lambda score: score[1])
+
+    def history(self, first: int = 0) -> list[dict[str, float]]:
+        """The losses from a step on, a record each, and the validations after the steps they came after."""
+        records = [(step, 0, {"step": step, "loss": loss}) for step, loss in enumerate(self.losses) if step >= first]
+        scores = [(step, -1, {"step": step, "validation": score}) for step, score in self.scores if step > first]
+        return [record for *_, record in sorted(records + scores, key=lambda item: item[:2])]
+
+
+def accelerator_for(
+    method: Method, precision: str, cpu: bool, tracker: str | None = None, logs: Path | None = None
+) -> Accelerator:
+    """What knows of processes, devices, precision and trackers, for one training."""
+    handler = DistributedDataParallelKwargs(find_unused_parameters=method.find_unused_parameters)
+    return Accelerator(
+        mixed_precision=precision, cpu=cpu, kwargs_handlers=[handler], log_with=tracker, project_dir=logs
+    )
+
+
+def synchronised(method: Method, accelerator: Accelerator) -> Method:
+    """The method with batch statistics over all processes, where they have GPUs; PyTorch does it on those alone."""
+    if accelerator.num_processes == 1 or accelerator.device.type != "cuda":
+        return method
+    # timm's own, as it knows its norms with a built-in activation.
+    convert: Any = convert_sync_batchnorm
+    converted: Method = convert(method)
+    return converted
+
+
+class Training:
+    """A method on its way through its steps; :meth:`run` takes up what the folder's checkpoint says.
+
+    Args:
+        accelerator: from :func:`accelerator_for`.
+        method: on the accelerator's device, :func:`synchronised`.
+        optimizer: of its parameters.
+        schedule: stepped once a step.
+        batches: what the steps see.
+        plan: how long.
+        folder: where checkpoints and history go; opened.
+        validate: the score of the method as it is, in evaluation mode; the more the better. None: the last is the best.
+    """
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        method: Method,
+        optimizer: Optimizer,
+        schedule: LRScheduler,
+        batches: Batches,
+        plan: Plan,
+        folder: RunFolder,
+        validate: Callable[[], float] | None = None,
+    ) -> None:
+        self.accelerator, self.method, self.batches, self.plan = accelerator, method, batches, plan
+        self.folder, self.validate, self.schedule = folder, validate, schedule
+        self.progress = Progress()
+        self._parts: dict[str, Any] = {"method": method, "optimizer": optimizer, "schedule": schedule}
+        self.model, self.optimizer = accelerator.prepare(method, optimizer)
+        if accelerator.scaler is not None:
+            self._parts["scaler"] = accelerator.scaler
+        self._recent: list[Tensor] = []  # losses that have not left the device
+        self._mark = 0.0
+
+    def run(self) -> Progress:
+        """Train to the end.
+
+        Raises:
+            FloatingPointError: no loss of late was a number.
+            SystemExit: the process was asked to end (SIGTERM); a checkpoint was written first.
+        """
+        self._resume()
+        main = self.accelerator.is_main_process
+        per_epoch, size = self.batches.steps_per_epoch, self.batches.batch_size
+        with (
+            asked_to_end() as asked,
+            tqdm(
+                desc=self.folder.path.name,
+                total=self.plan.steps * size,
+                initial=self.progress.step * size,
+                unit=" pictures",
+                disable=not main,
+            ) as bar,
+        ):
+            self._mark, epoch = time.perf_counter(), -1
+            while self.progress.step < self.plan.steps:
+                step = self.progress.step
+                if step // per_epoch != epoch:
+                    epoch = step // per_epoch
+                    self._begin_epoch(epoch)
+                self._recent.append(self._step(step))
+                self.progress.step = step = step + 1
+                bar.update(size)
+                epoch_ends = step % per_epoch == 0 or step == self.plan.steps
+                saves = epoch_ends or step % self.plan.checkpoint_every == 0
+                if saves or step % self.plan.report_every == 0:
+                    ending = self._report(bool(asked), bar)
+                    if epoch_ends:
+                        self._validate()
+                    if saves or ending:
+                        self._save("last")
+                        self._mark = time.perf_counter()
+                    if ending:
+                        raise SystemExit(128 + signal.SIGTERM)
+        return self.progress
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self.method.train()
+        self.method.set_epoch(epoch, self.plan.epochs)
+        self.batches.set_epoch(self.method.needs, epoch)
+
+    def _step(self, step: int) -> Tensor:
+        # Dropout and its like: their own in each process, the same again after a resume.
+        torch.manual_seed(seed_of(self.plan.seed, "step", step, self.accelerator.process_index))
+        loss: Tensor = self.model(self.batches.draw(step))
+        self.optimizer.zero_grad()
+        self.accelerator.backward(loss)
+        self.optimizer.step()
+        if not self.accelerator.optimizer_step_was_skipped:  # by the scaler of fp16, as a gradient overflowed
+            self.schedule.step()
+            self.method.after_step()
+        return loss.detach()
+
+    def _report(self, asked: bool, bar: tqdm[Any]) -> bool:
+        """Fetch the losses of late; whether any process was asked to end."""
+        told = torch.stack([*self._recent, self._recent[0].new_tensor(float(asked))]).double()
+        *losses, ending = self.accelerator.reduce(told, "mean").tolist()
+        self._recent.clear()
+        now = time.perf_counter()
+        seconds, self._mark = now - self._mark, now
+        first, last = len(self.progress.losses), self.progress.step
+        self.progress.losses += losses
+        self.progress.seconds += seconds
+        finite = [loss for loss in losses if math.isfinite(loss)]
+        if not finite:
+            raise FloatingPointError(f"steps {first} to {last - 1}: expected a loss that is a number, got {losses[-1]}")
+        mean = sum(finite) / len(finite)
+        bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
+        if self.accelerator.is_main_process:
+            self.folder.append(self.progress.history(first))
+        rate = {"pictures_per_second": (last - first) * self.batches.batch_size / seconds}
+        learning = {"learning_rate": self.schedule.get_last_lr()[0]}
+        self.accelerator.log({"loss": mean, **learning, **rate}, step=last)
+        return bool(ending > 0)
+
+    def _validate(self) -> None:
+        if self.validate is None:
+            return
+        self.method.eval()
+        step, score = self.progress.step, self.validate()
+        self.progress.scores.append((step, score))
+        self.accelerator.log({"validation": score}, step=step)
+        if self.accelerator.is_main_process:
+            self.folder.append([{"step": step, "validation": score}])
+        if self.progress.best()[0] == step:
+            self._save("best")
+
+    def _save(self, name: str) -> None:
+        if self.accelerator.is_main_process:
+            parts = {part: owner.state_dict() for part, owner in self._parts.items()}
+            self.folder.save(name, {**parts, "progress": vars(self.progress)})
+
+    def _resume(self) -> None:
+        state = self.folder.load("last")
+        if state is not None:
+            for part, owner in self._parts.items():
+                owner.load_state_dict(state[part])
+            self.progress = Progress(**state["progress"])
+        steps = self.accelerator.gather(torch.tensor([self.progress.step], device=self.accelerator.device)).tolist()
+        if len(set(steps)) > 1:
+            raise RuntimeError(f"{self.folder.path}: expected a folder all machines share, got checkpoints {steps}")
+        if self.accelerator.is_main_process:
+            self.folder.write_history(self.progress.history())
+
+
+@contextmanager
+def asked_to_end() -> Iterator[list[int]]:
+    """A list with the signals that asked the process to end since; it does not end of itself."""
+    signals: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
+    try:
+        yield signals
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@torch.no_grad()
+def judge(accelerator: Accelerator, method: Method, images: Tensor, batch_size: int) -> Tensor:
+    """Logits [N, K] of whole uint8 pictures, on the CPU; the same in every process, as each looks at all of them."""
+    method.eval()
+    with accelerator.autocast():
+        parts = [method.predict(part.to(accelerator.device) / 255) for part in images.split(batch_size)]
+    return torch.cat(parts).float().cpu()
