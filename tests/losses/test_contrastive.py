@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from longtail_mix import BalancedContrastiveLoss, MixedTarget, PaCoLoss, SupervisedContrastiveLoss
 from longtail_mix.functional import balanced_contrastive_loss, paco_loss, supervised_contrastive_loss
@@ -263,6 +264,18 @@ def test_compiles_as_one_graph_for_any_batch(name, device):
         expected.backward()
         for x, y in zip(first, copies, strict=True):
             torch.testing.assert_close(x.grad, y.grad)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_waits_for_a_gpu(name):
+    # Fake tensors have shapes and a device but no values: whoever looks at one raises.
+    with FakeTensorMode(), torch.device("cuda"):
+        first = [torch.empty_like(x, device="cuda") for x in inputs(name)]
+        extra = {part: torch.empty_like(value, device="cuda") for part, value in others().items()}
+        labels, lam = torch.empty(6, dtype=torch.int64), torch.empty(6)
+        for target in (labels, torch.empty(6, K), MixedTarget(labels, labels, lam)):
+            loss = module(name).to("cuda")(*first, target, **extra)
+            assert (loss.device.type, loss.shape) == ("cuda", ())
 
 
 @pytest.mark.parametrize("name", NAMES)
