@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import care, fidelity, gallery
+from benchmarks import care, fidelity, gallery, loop
 from benchmarks.speed import compare, list_cases, run, show, steps
 
 COMMANDS = {
@@ -17,6 +17,7 @@ COMMANDS = {
     "show": show,
     "steps": steps,
     "care": care,
+    "loop": loop,
 }
 
 

@@ -3,9 +3,9 @@
 #
 #   benchmarks/gpu.sh OUT_DIR [DEVICE]      DEVICE: cuda (default), or cpu to see whether this script itself works
 #
-# The GPU tests, then the operators that matter most, then training steps, then the rest. Every part writes what it has as
-# it goes: a run that is killed leaves what it measured. A short table comes last. Files: tests.txt, first.json, first.png,
-# steps.json, rest.json, rest.png, table.txt.
+# The GPU tests, then the operators that matter most, then training steps, then the framework's loop, then the rest. Every
+# part but the loop writes what it has as it goes: a run that is killed leaves what it measured. A short table comes last.
+# Files: tests.txt, first.json, first.png, steps.json, loop/loop.json, rest.json, rest.png, table.txt.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${1:?"usage: benchmarks/gpu.sh OUT_DIR [cuda|cpu]"}
@@ -34,11 +34,13 @@ if [ "$device" = cuda ]; then
     first=(--size '256x*' '64x196x768' --dtype float32 bfloat16 uint8 --seconds 0.2 --stop-after 150)
     rest=(--size '64x*' '1024x*' --seconds 0.1 --stop-after 60)
     steps=()
+    loop=(--frames 512 --repeats 5 --together 3)
 else
     which='test_table or test_timing'
     first=(--quick --size '1024x3x32x32' --variant eager --stop-after 20)
     rest=(--quick --size '64' '1024x1x32x32' --variant eager)
     steps=(--model test_resnet --batch 2 --pixels 32 --repeats 2)
+    loop=(--backbone tiny_hybrid --size 32 --frame-size 40 --frames 32 --batch 8 --patch-size 8 --repeats 1 --together 1)
 fi
 workers=()
 "$python" -c 'import xdist' 2>/dev/null && workers=(-n 6)
@@ -48,10 +50,11 @@ part 150 "tests" "$python" -m pytest tests -q -k "$which" -p no:cacheprovider --
     >"$out/tests.txt" 2>&1 && tests_passed=yes
 tail -n 3 "$out/tests.txt"
 
-part 190 "first" "$python" -m benchmarks run --device "$device" --out "$out/first.json" "${first[@]}" \
+part 170 "first" "$python" -m benchmarks run --device "$device" --out "$out/first.json" "${first[@]}" \
     --case saliency patch_mixup patch_mixup_tokens mix_batch spmix spmix_cached_maps >"$out/table.txt" 2>&1
-part 110 "steps" "$python" -m benchmarks steps --device "$device" --out "$out/steps.json" "${steps[@]}" >>"$out/table.txt" 2>&1
-part 90 "rest" "$python" -m benchmarks run --device "$device" --out "$out/rest.json" "${rest[@]}" >>"$out/table.txt" 2>&1
+part 90 "steps" "$python" -m benchmarks steps --device "$device" --out "$out/steps.json" "${steps[@]}" >>"$out/table.txt" 2>&1
+part 60 "loop" "$python" -m benchmarks loop --device "$device" --out "$out/loop/loop.json" "${loop[@]}" >>"$out/table.txt" 2>&1
+part 70 "rest" "$python" -m benchmarks run --device "$device" --out "$out/rest.json" "${rest[@]}" >>"$out/table.txt" 2>&1
 
 echo "== table, $((SECONDS - started)) s in all; tests passed: $tests_passed (tests.txt)"
 "$python" -m benchmarks show --short "$out"/*.json | tee -a "$out/table.txt"

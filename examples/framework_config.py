@@ -150,7 +150,7 @@ _RANGES = {  # lowest, highest, whether the lowest is left out
     "learning_rate": (0, _INF, True),
     "weight_decay": (0, _INF, False),
     "operations": (0, _INF, False),
-    "magnitude": (0, 10, False),
+    "magnitude": (0, 30, False),  # as in torchvision, where 30 is the most
     "temperature": (0, _INF, True),
     "momentum": (0, 1, False),
     "queue_size": (0, _INF, False),
