@@ -15,6 +15,7 @@ SALIENCIES = ("fine-grained", "skin-contrast")
 STREAMS = ("natural", "balanced", "heads")
 MIXED = ("tail", "all")
 PRECISIONS = ("no", "bf16", "fp16")
+WITH_QUEUE = ("paco", "spmix")
 
 SECOND_STAGE = 0.1  # MiSLAS: the share of the epochs that belongs to the classifier
 
@@ -83,6 +84,12 @@ class Config:
             raise ValueError(f"size: expected a multiple of the patch size {self.patch_size}, got {self.size}")
         if self.batch_size % processes:
             raise ValueError(f"batch_size: expected a multiple of the {processes} processes, got {self.batch_size}")
+        if processes > 1 and self.method in WITH_QUEUE and self.queue_size % self.batch_size:
+            # Each fills it with the same keys in another order: only whole batches leave it together.
+            raise ValueError(
+                f"queue_size: expected a multiple of the batch size {self.batch_size} for {processes} processes, "
+                f"got {self.queue_size}"
+            )
         if self.epochs <= self.warmup_epochs:
             raise ValueError(f"epochs: expected more than the {self.warmup_epochs} of the warm-up, got {self.epochs}")
         if self.method == "mislas" and self.epochs < 2:

@@ -84,6 +84,10 @@ def test_a_bad_configuration_is_refused(change, message):
 def test_several_processes_have_to_share_the_batch_and_on_a_cpu_do_without_batch_norm():
     with pytest.raises(ValueError, match="batch_size: expected a multiple of the 3 processes, got 16"):
         SMALL.check(processes=3)
+    with pytest.raises(ValueError, match="queue_size: expected a multiple of the batch size 16 for 2 .*, got 100"):
+        replace(SMALL, queue_size=100).check(processes=2)
+    replace(SMALL, queue_size=100).check()
+    replace(SMALL, queue_size=100, method="bcl").check(processes=2)
     with pytest.raises(ValueError, match="backbone: expected a network without BatchNorm, .* got test_resnet"):
         replace(SMALL, backbone="test_resnet", method="ce").check(processes=2)
     replace(SMALL, backbone="test_resnet", method="ce").check(processes=2, device="cuda")
