@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from longtail_mix import FeatureQueue
 
@@ -136,6 +137,15 @@ def test_compiled_as_one_graph_for_every_batch_size(device):
         assert torch.equal(queue.features, plain.features)
         assert torch.equal(queue.labels, plain.labels)
         assert torch.equal(queue.position, plain.position)
+
+
+def test_nothing_waits_for_a_gpu():
+    # Fake tensors have shapes and a device but no values: whoever looks at one raises.
+    with FakeTensorMode(), torch.device("cuda"):
+        queue = FeatureQueue(5, 2)
+        for size in (3, 9):
+            queue.push(torch.empty(size, 2), torch.empty(size, dtype=torch.int64))
+        assert queue.features.device.type == queue.position.device.type == "cuda"
 
 
 def test_bad_input():

@@ -243,6 +243,14 @@ def test_autocast_does_not_reach_the_average(device):
     torch.testing.assert_close(pair.key.weight, before.lerp(pair.query.weight.detach(), 0.1), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_nobody_waits_for_the_device(dtype):
+    # Meta tensors have no values: whoever looks at one raises.
+    pair = MomentumPair(nn.Linear(3, 2, dtype=dtype, device="meta"))
+    pair.update()
+    assert pair.key.weight.device.type == "meta"
+
+
 def test_a_network_without_weights():
     pair = MomentumPair(nn.Flatten())
     pair.update()

@@ -302,6 +302,20 @@ def test_arguments_stay_and_maps_may_be_missing():
     assert view_maps is not None
 
 
+def test_nobody_waits_for_the_device():
+    # Meta tensors have no values: whoever looks at one raises.
+    images, maps = (
+        torch.empty(40, 3, 50, 60, dtype=torch.uint8, device="meta"),
+        torch.empty(40, 1, 50, 60, device="meta"),
+    )
+    chosen = ViewSettings(16, magnitude=20)
+    draws = draw_views(40, chosen, torch.Generator().manual_seed(0))
+    assert set(range(NUM_OPERATIONS)) <= set(draws.operation.flatten().tolist())
+    views, view_maps = apply_views(images, maps, draws, chosen)
+    assert views.device.type == view_maps.device.type == "meta"
+    assert (views.shape, view_maps.shape) == ((40, 3, 16, 16), (40, 1, 16, 16))
+
+
 def test_bad_input():
     for bad in (
         {"size": 0},
