@@ -197,6 +197,25 @@ def test_the_ablations_of_table_2_run(switches):
     assert loss.isfinite()
 
 
+@pytest.mark.parametrize("change", [{}, {"loss": "paco"}, {"loss": "bcl"}, {"method": "bcl"}, {"method": "mislas"}])
+def test_autocast_gives_nearly_the_same_loss_in_float32(change, device):
+    made = method(replace(SPMIX, **change)).to(device)
+    batch = batch_of(made.needs)
+    labelled, partners = (
+        stream and Stream(*(tuple(t.to(device) for t in part) for part in stream[:2]), stream.labels.to(device))
+        for stream in (batch.labelled, batch.partners)
+    )
+    if made.needs.views == 1:
+        labelled = labelled._replace(views=labelled.views[:1])
+    batch = Batch(labelled, partners, tuple(noise.to(device) for noise in batch.noise))
+    with torch.autocast(device.type, torch.bfloat16):
+        loss = made(batch)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, made(batch), rtol=0.03, atol=0.0)
+    loss.backward()
+    made.after_step()
+
+
 def learns(config: Config, sampled: Callable[[Needs], Batch], steps: int = 40) -> tuple[float, float]:
     made = method(replace(config, learning_rate=3e-3))
     optimizer, batch = build_optimizer(replace(config, learning_rate=3e-3), made), sampled(made.needs)
