@@ -106,8 +106,8 @@ def check_encoder(backbone: str, size: int, layer: str | None, patch_size: int) 
     try:
         with mix_at(encoder, layer) as mix_inside:
             mix_inside(pictures, pictures, ratio)
-    except (TypeError, RuntimeError) as error:  # a layer that cannot be mixed at, as MixInside finds
-        raise ValueError(str(error)) from error
+    except (TypeError, RuntimeError) as error:  # as MixInside finds, or the model, past the layer
+        raise ValueError(f"mix_layer: expected one that all after it depends on, got {layer!r}: {error}") from error
     return encoder
 
 

@@ -71,9 +71,10 @@ def mixed_features(network: torch.nn.Module, batch: Batch, view: int, ratio: Ten
 
 @pytest.mark.parametrize("loss", ["supcon", "paco", "bcl"])
 def test_a_step_of_spmix_is_what_it_is_by_hand(loss):
-    made = method(replace(SPMIX, loss=loss))
+    made = method(replace(SPMIX, loss=loss, classification_weight=0.5))
     for _ in range(2):  # twice, so that there is something in the queue
-        made.pair.key.encoder.pos_embed.data += 0.1  # and the key network is another one
+        for weight in made.key.parameters():  # and the key network is another one
+            weight.data += 0.02 * torch.randn_like(weight)
         batch = batch_of(made.needs)
         value = made(batch)
         labels, query, key = batch.labelled.labels, made.query, made.key
@@ -87,12 +88,12 @@ def test_a_step_of_spmix_is_what_it_is_by_hand(loss):
         logits = query.classifier(views[0])
         contrasts = keys, labels, made.queue.features, made.queue.labels
         if loss == "supcon":
-            expected = supervised_contrastive_loss(queries, labels, *contrasts) + F.cross_entropy(logits, labels)
+            expected = supervised_contrastive_loss(queries, labels, *contrasts) + 0.5 * F.cross_entropy(logits, labels)
         elif loss == "paco":
             expected = paco_loss(queries, logits, labels, *contrasts)
         else:
             contrast = balanced_contrastive_loss(queries, query.prototypes(), labels, *contrasts, temperature=0.2)
-            expected = F.cross_entropy(logits, labels) + 0.35 * contrast
+            expected = 0.5 * F.cross_entropy(logits, labels) + 0.35 * contrast
         torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-4)
         made.after_step()
 
@@ -169,6 +170,9 @@ def test_a_prediction_depends_on_nothing_but_the_picture(name):
     logits = made.predict(images)
     assert logits.shape == (4, 7)
     assert torch.equal(made.predict(images), logits)
+    if isinstance(made, MomentumContrast):
+        made.key.classifier.weight.zero_()  # it is the query network that predicts
+        assert torch.equal(made.predict(images), logits)
     torch.testing.assert_close(made.predict(images[1:2]), logits[1:2], rtol=1e-4, atol=1e-5)
 
 

@@ -45,6 +45,12 @@ def test_the_tiny_hybrid_has_8_by_8_tokens_and_a_picture_does_not_depend_on_its_
         (TINY_HYBRID, "patch_embd", 16, "layer: expected the name of a layer of the model, as patch_embed, .*'patch_e"),
         (TINY_HYBRID, "head_drop", 16, "layer: expected"),
         ("resnet50", "global_pool", 16, "layer: expected features"),
+        (
+            "resnet50",
+            "layer2.0.conv1",
+            16,
+            "mix_layer: expected one that all after it depends on, got 'lay",
+        ),
     ],
 )
 def test_a_backbone_or_layer_that_does_not_do_is_refused(backbone, layer, patch_size, message):
