@@ -16,7 +16,7 @@ from longtail_mix.functional import patch_mixup
 
 @torch.no_grad()
 def panel_of_batch(batch: Batch, method: Method, classes: Sequence[str], most: int = 6) -> Figure:
-    """A row for each of up to `most` pictures, those of the rarer classes first; columns only where there is something.
+    """A row for each of up to `most` pictures, classes rarer in the batch first; columns only where there is something.
 
     For each view: the labelled picture, its saliency, the partner, its saliency, the share of the labelled picture in
     each patch, the mix.
@@ -37,12 +37,12 @@ def panel_of_batch(batch: Batch, method: Method, classes: Sequence[str], most: i
     rows = counts[labels].argsort(stable=True)[:most].tolist()
     figure = Figure(figsize=(1.3 * len(columns), 1.4 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
-    for line, row in zip(axes, rows, strict=True):
+    for place, (line, row) in enumerate(zip(axes, rows, strict=True)):
         line[0].set_ylabel(classes[int(labels[row])], fontsize=8)
         for axis, (title, pictures) in zip(line, columns, strict=True):
             picture = pictures[row].float().cpu().clamp(0, 1)
             axis.imshow(picture.movedim(0, -1).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
-            if line is axes[0]:
+            if place == 0:
                 axis.set_title(title, fontsize=8)
     return figure

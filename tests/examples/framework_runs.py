@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import torch
 from atomic_files import write_json
@@ -142,25 +143,27 @@ def killed(folder: Path, moments: list[tuple[int, float]]) -> list[int]:
     return [*ends, wait(forked(lambda: train(folder)))]
 
 
-def killed_in_the_writer(folder: Path, call: int, written: int) -> list[int]:
-    """Killed after `written` bytes of the checkpoint's file number `call`, then trained to the end."""
+def killed_in_the_writer(folder: Path, call: int, share: float) -> list[int]:
+    """Killed when this share of the checkpoint's file number `call` is written, then trained to the end."""
 
     def work() -> None:
         whole, calls = torch.save, 0
 
-        def half(value: object, file: object) -> None:
+        def partly(value: object, file: IO[bytes]) -> None:
             nonlocal calls
             calls += 1
             whole(value, file)
             if calls == call:
-                file.flush()  # type: ignore[attr-defined]
-                file.truncate(written)  # type: ignore[attr-defined]
+                file.flush()
+                file.truncate(int(share * file.tell()))
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        torch.save = half
+        torch.save = partly
         train(folder)
 
-    return [wait(forked(work)), wait(forked(lambda: train(folder)))]
+    end = wait(forked(work))
+    assert len(list(folder.glob("*.pt.part"))) == 1
+    return [end, wait(forked(lambda: train(folder)))]
 
 
 def spmix() -> Method:
@@ -204,8 +207,9 @@ def main(folder: Path) -> None:
     ends: dict[str, list[int]] = {}
     ends["whole"] = [wait(forked(lambda: train(folder / "whole")))]
     ends["killed"] = killed(folder / "killed", [(2, 0.0), (9, 0.007), (16, 0.019), (24, 0.002), (32, 0.013)])
-    for call, written in ((1, 100), (9, 0), (10, 2000), (13, 10**9)):
-        ends[f"writer_{call}"] = killed_in_the_writer(folder / f"writer_{call}", call, written)
+    # The very first, a best one, the last one after it, and one that only lacks its name.
+    for call, share in ((1, 0.1), (3, 0.0), (4, 0.5), (10, 1.0)):
+        ends[f"writer_{call}"] = killed_in_the_writer(folder / f"writer_{call}", call, share)
     ends["asked"] = asked_to_end(folder / "asked")
     ends["one"] = [wait(forked(lambda: train(folder / "one", spmix, steps=16)))]
     ends["two"] = [*map(wait, on_two_ranks(lambda: train(folder / "two", spmix, steps=16)))]
