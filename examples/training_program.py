@@ -128,7 +128,7 @@ class Training:
         with (
             asked_to_end() as asked,
             tqdm(
-                desc=self.folder.path.name,
+                desc="/".join(self.folder.path.parts[-2:]),
                 total=self.plan.steps * size,
                 initial=self.progress.step * size,
                 unit=" pictures",
