@@ -28,8 +28,10 @@ REPLICATES = 1000
 
 
 def measure(logits: Tensor, labels: Tensor, groups: ClassGroups) -> dict[str, Tensor]:
-    """The metrics of the tables for one run, by torchmetrics."""
+    """The metrics of the tables for one run, by torchmetrics, of the pictures that this process has."""
     metrics = long_tail_metrics(logits.shape[1], groups)
+    for metric in metrics.values():
+        metric.distributed_available_fn = lambda: False  # or it would wait for processes that never ask
     metrics.update(logits, labels)
     measured: dict[str, Tensor] = metrics.compute()
     return measured

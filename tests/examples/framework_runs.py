@@ -17,15 +17,19 @@ from pathlib import Path
 from typing import IO
 
 import torch
+import train_spmix_framework
 from atomic_files import write_json
 from framework_batch import Batch, Needs, balanced, natural
 from framework_data import Batches, Frames
 from framework_methods import Method
 from framework_recipes import PAPER, build_method
+from pictures import Pictures, Task
 from run_folder import RunFolder
 from torch import Tensor, nn
 from training_program import Plan, Progress, Training, accelerator_for, judge, synchronised
 from views import ViewSettings
+
+from longtail_mix.data import synthetic_dermoscopy
 
 SIZE, CLASSES, BATCH = 32, 3, 8
 CONFIG = {"name": "tiny", "seed": 3}
@@ -103,6 +107,7 @@ def forked(work: Callable[[], object]) -> int:
     process = os.fork()
     if process == 0:
         status = 1
+        signal.alarm(200)  # who waits for a process that never comes does not wait for ever
         try:
             work()
             status = 0
@@ -195,6 +200,26 @@ def moved(folder: Path) -> list[int]:
     return [*map(wait, ranks), wait(forked(lambda: train(folder, spmix, steps=16)))]
 
 
+def command(folder: Path) -> None:
+    """The whole command on few pictures."""
+    sides = [synthetic_dermoscopy(counts, SIZE, seed=seed) for seed, counts in enumerate(([9] * 7, [3] * 7, [2] * 7))]
+    task = Task("small", tuple("abcdefg"), *(Pictures(side.images, side.labels, side.lesions) for side in sides))
+    train_spmix_framework.synthetic_task = lambda *_: task
+    words = [
+        "--backbone",
+        "tiny_hybrid",
+        "--size",
+        str(SIZE),
+        "--patch-size",
+        "8",
+        "--batch-size",
+        "16",
+        "--device",
+        "cpu",
+    ]
+    train_spmix_framework.main([*words, "--queue-size", "64", "--steps", "4", "--out", str(folder)])
+
+
 def asked_to_end(folder: Path) -> list[int]:
     """SIGTERM in the middle, then trained to the end."""
     process = forked(lambda: train(folder))
@@ -215,6 +240,8 @@ def main(folder: Path) -> None:
     ends["two"] = [*map(wait, on_two_ranks(lambda: train(folder / "two", spmix, steps=16)))]
     ends["moved"] = moved(folder / "moved")
     ends["bf16"] = [*map(wait, on_two_ranks(lambda: train(folder / "bf16", spmix, steps=4, precision="bf16")))]
+    ends["command"] = [wait(forked(lambda: command(folder / "command" / "one")))]
+    ends["command"] += map(wait, on_two_ranks(lambda: command(folder / "command" / "two")))
     write_json(folder / "ends.json", ends)
 
 

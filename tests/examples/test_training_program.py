@@ -76,7 +76,7 @@ def test_a_training_that_was_stopped_gives_what_it_would_have_given(runs, name):
 
 
 def test_checkpoints_never_hold_half_a_file_and_none_is_left_over(runs):
-    for folder in filter(Path.is_dir, runs.iterdir()):
+    for folder in (path for path in runs.iterdir() if path.is_dir() and path.name != "command"):
         assert {path.name for path in folder.iterdir()} == {"config.json", "history.jsonl", "last.pt", "best.pt"}
 
 
@@ -102,6 +102,18 @@ def test_two_processes_are_one(runs, name):
         if weight.dim() and len(weight) == 32 and weight.dim() <= 2:  # the queue has a batch in the ranks' order
             weight, same = weight.sort(0).values, same.sort(0).values
         torch.testing.assert_close(same, weight, rtol=1e-3, atol=1e-4)
+
+
+def test_the_command_gives_on_two_processes_what_it_gives_on_one(runs):
+    assert ends(runs, "command") == [0, 0, 0]
+    one, two = (
+        json.loads((runs / "command" / name / "spmix-paper" / "seed-0" / "metrics.json").read_text())
+        for name in ("one", "two")
+    )
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert one["metrics"]["spmix-paper"]["recall"] == two["metrics"]["spmix-paper"]["recall"]
+    assert one["validation"] == two["validation"]
+    assert (runs / "command" / "two" / "metrics.json").exists()
 
 
 def test_lower_precision_runs_on_two_processes(runs):
