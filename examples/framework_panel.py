@@ -16,12 +16,14 @@ from longtail_mix.functional import patch_mixup
 
 @torch.no_grad()
 def panel_of_batch(batch: Batch, method: Method, classes: Sequence[str], most: int = 6) -> Figure:
-    """A row for each of up to `most` pictures, classes rarer in the batch first; columns only where there is something.
+    """A row for each of up to `most` pictures, the most mixed first; columns only where there is something.
 
     For each view: the labelled picture, its saliency, the partner, its saliency, the share of the labelled picture in
     each patch, the mix.
     """
+    labels = batch.labelled.labels
     columns: list[tuple[str, Tensor]] = []
+    kept = torch.zeros(len(labels), device=labels.device)  # how much of each picture is in its mixes
     for view, images in enumerate(batch.labelled.views):
         columns.append((f"view {view + 1}", images))
         columns += [("saliency", m) for m in batch.labelled.maps[view : view + 1]]
@@ -31,10 +33,9 @@ def panel_of_batch(batch: Batch, method: Method, classes: Sequence[str], most: i
             columns += [("saliency", m) for m in batch.partners.maps[view : view + 1]]
             if isinstance(method, MomentumContrast) and method.ratio is not None:
                 ratio = method.ratio(batch, view)
+                kept += ratio.mean((1, 2, 3))
                 columns += [("ratio", ratio), ("mix", patch_mixup(images, partners, ratio))]
-    labels = batch.labelled.labels
-    counts = torch.bincount(labels, minlength=len(classes))
-    rows = counts[labels].argsort(stable=True)[:most].tolist()
+    rows = kept.argsort(stable=True)[:most].tolist()
     figure = Figure(figsize=(1.3 * len(columns), 1.4 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for place, (line, row) in enumerate(zip(axes, rows, strict=True)):

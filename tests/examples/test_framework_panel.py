@@ -23,7 +23,7 @@ def test_spmix_shows_both_views_with_maps_partners_ratio_and_mix():
     first = ["view 1", "saliency", "partner", "saliency", "ratio", "mix"]
     assert [axis.get_title() for axis in figure.axes[:12]] == [*first, "view 2", *first[1:]]
     assert not any(axis.get_title() for axis in figure.axes[12:])
-    assert [axis.get_ylabel() for axis in figure.axes[::12]] == ["c", "b", "a", "a"]
+    assert [axis.get_ylabel() for axis in figure.axes[::12]] == ["c", "a", "a", "a"]  # the mixed one first
     picture, mix = figure.axes[0].images[0], figure.axes[5].images[0]  # of class c, the only tail
     assert abs(picture.get_array() - mix.get_array()).max() > 0
     head, same = figure.axes[12].images[0], figure.axes[17].images[0]  # heads are not mixed
