@@ -33,6 +33,14 @@ def gathering() -> dict[str, Any]:
     x = mine.clone().requires_grad_()
     together = gather_with_gradient(x)
     (together * (rank() + 1)).square().sum().backward()
+    second = ""
+    try:
+        again = torch.ones(2, requires_grad=True)
+        cubes = gather_with_gradient(again).pow(3).sum() + again.pow(3).sum()
+        (first,) = torch.autograd.grad(cubes, again, create_graph=True)
+        first.sum().backward()
+    except RuntimeError as error:
+        second = str(error)
     unequal = ""
     try:
         gather(torch.zeros(1 + rank()))
@@ -48,6 +56,7 @@ def gathering() -> dict[str, Any]:
         "gathered has a gradient": gather(x).requires_grad,
         "total": total(torch.tensor(rank() + 1)),
         "unequal": unequal,
+        "second derivative": second,
     }
 
 
@@ -75,7 +84,7 @@ LOSSES = {
     "balanced": (BalancedContrastiveLoss(0.3), "prototypes"),
 }
 # Anchors with positives, without keys: all are on the first half of the ranks, none on rank 3 of 4.
-LABELS = torch.tensor([0, 0, 0, 1, 2, 3, 4, 5])
+LABELS = torch.tensor([0, 0, 0, 1, 2, 3, 4, 5], dtype=torch.int16)
 
 
 def contrasting() -> dict[str, tuple[Tensor, dict[str, Tensor]]]:

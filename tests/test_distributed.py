@@ -49,6 +49,13 @@ def test_batches_of_unequal_size_are_an_error_on_every_rank(worlds, size):
 
 
 @pytest.mark.parametrize("size", [4, 2])
+def test_a_second_derivative_is_an_error_and_not_silently_zero(worlds, size):
+    for world in worlds[size]:
+        assert "once_differentiable" in world["gathering"]["second derivative"]
+    assert worlds[1][0]["gathering"]["second derivative"] == ""
+
+
+@pytest.mark.parametrize("size", [4, 2])
 def test_contrastive_losses_and_gradients_are_those_of_one_process(worlds, size):
     alone = worlds[1][0]["contrasting"]
     assert len(alone) == 16

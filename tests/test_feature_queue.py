@@ -187,7 +187,7 @@ dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, 
 queue = FeatureQueue(7, 2)
 for step in range(4):  # of a global batch of 6, rank 0 has the first three
     labels = 6 * step + 3 * rank + torch.arange(3)
-    queue.push(labels[:, None] + torch.arange(2) / 8, labels)
+    queue.push(labels[:, None] + torch.arange(2) / 8, labels.to(torch.int16))
 torch.save(queue.state_dict(), f"{folder}/queue{rank}.pt")
 dist.destroy_process_group()
 """

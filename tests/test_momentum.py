@@ -99,6 +99,13 @@ def test_steps_too_small_for_half_precision_are_not_lost(dtype, device):
     torch.testing.assert_close(pair.key[1].weight.cpu(), torch.full((2,), exact), rtol=0, atol=1e-5)
 
 
+def test_the_average_beside_the_key_shares_no_memory_with_it():
+    # Formats such as safetensors keep a shared tensor once: the average would be missing in the file.
+    pair = MomentumPair(nn.Sequential(nn.Linear(2, 2).bfloat16(), nn.LayerNorm(2)))
+    kept = [tensor.data_ptr() for tensor in pair.state_dict().values()]
+    assert len(set(kept)) == len(kept) == 12
+
+
 def test_wide_weights_need_no_average_beside_the_key():
     assert len(MomentumPair(nn.Linear(2, 2)).average) == 0
 

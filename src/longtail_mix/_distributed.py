@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from longtail_mix._checks import check_tensor, values_are_readable
 
@@ -102,6 +103,7 @@ class _Gather(torch.autograd.Function):
         return _gather(tensor)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         # Each rank's loss depends on these rows: their gradient is the sum of what all ranks have for them.
         return total(gradient.contiguous())[rank() * ctx.rows : (rank() + 1) * ctx.rows]

@@ -71,12 +71,12 @@ class FeatureQueue(nn.Module):
             )
         check_same_device(self.features, features, "the queue", "features")
         check_same_device(features, labels, "features", "labels")
-        features, labels = gather(features), gather(labels)
+        features, labels = gather(features), gather(labels.to(torch.int64))  # gloo has no int16
         count = len(labels)
         first = max(count - size, 0)
         slots = (self.position + torch.arange(first, count, device=labels.device)) % size
         self.features.index_copy_(0, slots, features[first:].to(self.features.dtype))
-        self.labels.index_copy_(0, slots, labels[first:].to(torch.int64))
+        self.labels.index_copy_(0, slots, labels[first:])
         self.position.copy_((self.position + count) % size)
 
     def extra_repr(self) -> str:

@@ -76,7 +76,11 @@ class MomentumPair(nn.Module):
         self.key = deepcopy(query).requires_grad_(False)
         self.momentum = momentum
         keys = list(self.key.parameters())
-        beside = [nn.Parameter(key.float(), requires_grad=False) for key in keys] if any(map(_is_narrow, keys)) else []
+        beside = (
+            [nn.Parameter(key.float().clone(), requires_grad=False) for key in keys]
+            if any(map(_is_narrow, keys))
+            else []
+        )
         self.average = nn.ParameterList(beside)  # empty where the key itself is wide enough to be the average
 
     @torch.no_grad()

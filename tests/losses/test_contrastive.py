@@ -212,6 +212,44 @@ def test_alpha_beta_and_gamma_at_zero():
     torch.testing.assert_close(PaCoLoss(alpha=1, beta=0, temperature=0.3)(queries, far, LABELS), expected)
 
 
+def test_a_class_that_is_ruled_out_is_no_positive_of_paco():
+    queries, logits = inputs("paco")
+    losses, gradients = [], []
+    for far in (-math.inf, -1e4):
+        x = logits.index_fill(1, torch.tensor([3]), far).requires_grad_()
+        losses.append(PaCoLoss()(queries, x, LABELS, **others()))
+        gradients.append(torch.autograd.grad(losses[-1], x)[0])
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_features_of_any_size(name):
+    # Squares overflow from 1e19 on in float32 and in bfloat16.
+    first, extra = inputs(name, dtype=torch.float32), others(torch.float32)
+    expected = module(name)(*first, LABELS, **extra)
+    first[0] = 1e30 * first[0]
+    first[0].requires_grad_()
+    extra["keys"], extra["queue"] = 1e30 * extra["keys"], 1e-10 * extra["queue"]
+    loss = module(name)(*first, LABELS, **extra)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert 0 < first[0].grad.abs().max() < 1e-29
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_labels_of_any_whole_numbers(name, dtype):
+    first, extra = inputs(name), others()
+    expected = module(name)(*first, LABELS, **extra)
+    extra["key_labels"] = extra["key_labels"].to(dtype)
+    if dtype == torch.uint8:  # has no -1
+        filled = extra["queue_labels"] >= 0
+        extra["queue"], extra["queue_labels"] = extra["queue"][filled], extra["queue_labels"][filled]
+    extra["queue_labels"] = extra["queue_labels"].to(dtype)
+    torch.testing.assert_close(module(name)(*first, LABELS.to(dtype), **extra), expected)
+
+
 def test_one_picture_a_class_and_prototypes_alone_are_cross_entropy_over_cosines():
     queries, prototypes = draw(1), draw(K, 6)
     cosines = torch.nn.functional.cosine_similarity(queries, prototypes)
@@ -344,6 +382,8 @@ def test_agrees_with_pytorch_metric_learning():
 QUEUE = {"queue": torch.zeros(2, D), "queue_labels": torch.tensor([0, -1])}
 BAD = [
     ({"queries": torch.zeros(2, D).int()}, TypeError, "queries: expected a floating-point tensor, got torch.int32"),
+    ({"queries": [[0.0]]}, TypeError, "queries: expected a torch.Tensor, got list"),
+    ({"queries": torch.zeros(2, 0)}, ValueError, r"queries: expected features \[N, D\], got shape \[2, 0\]"),
     ({"queries": torch.zeros(2)}, ValueError, r"queries: expected features \[N, D\], got shape \[2\]"),
     ({"target": [0, 1]}, TypeError, "target: expected a torch.Tensor, got list"),
     ({"target": torch.tensor([0])}, ValueError, "target: expected one for each of 2 queries, got 1"),
@@ -358,6 +398,7 @@ BAD = [
     ({"queue_labels": torch.tensor([0])}, ValueError, "queue, queue_labels: expected both or neither"),
     ({**QUEUE, "queue_labels": torch.tensor([0])}, ValueError, r"expected shape \[2\], one for each place, got \[1\]"),
     ({**QUEUE, "queue_labels": torch.zeros(2)}, TypeError, "queue_labels: expected integer labels, got torch.float32"),
+    ({**QUEUE, "queue_labels": torch.tensor([0j, 1j])}, TypeError, "expected integer labels, got torch.complex64"),
     ({**QUEUE, "queue_labels": torch.tensor([0, -2])}, ValueError, "or -1 for an empty place, got -2"),
 ]
 

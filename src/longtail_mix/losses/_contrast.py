@@ -101,9 +101,11 @@ def unit(features: Tensor, name: str) -> Tensor:
     ``F.normalize`` divides zeros by 1e-12, and so multiplies their gradient by 1e12.
     """
     check_floating(features, name)
-    if features.ndim != 2:
+    if features.ndim != 2 or features.shape[1] == 0:
         raise ValueError(f"{name}: expected features [N, D], got shape {list(features.shape)}")
     features = features.to(torch.promote_types(features.dtype, torch.float32))
+    # Their squares would overflow from 1e19 on.
+    features = features / features.detach().abs().amax(1, keepdim=True).clamp(min=1)
     length = torch.linalg.vector_norm(features, dim=1, keepdim=True)
     return features / torch.where(length > 0, length, 1.0)
 
@@ -122,6 +124,7 @@ def mean_similarity(scores: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """The mean of the positives' scores by their weights, [B], and whether there are any, [B]."""
     weight = weights.sum(1)
     any_positive = weight > 0
+    scores = scores.masked_fill(weights == 0, 0.0)  # a class that is ruled out has a score of -inf
     return (weights * scores).sum(1) / torch.where(any_positive, weight, 1.0), any_positive
 
 
@@ -157,19 +160,23 @@ def _check_target(target: Target, features: Tensor, whose: str, name: str) -> No
 
 def _check_queue_labels(labels: Tensor, queue: Tensor) -> None:
     check_tensor(labels, "queue_labels")
-    if labels.is_floating_point() or labels.dtype == torch.bool:
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise TypeError(f"queue_labels: expected integer labels, got {labels.dtype}")
     check_same_device(queue, labels, "queue", "queue_labels")
     if labels.shape != queue.shape[:1]:
         raise ValueError(f"queue_labels: expected shape [{len(queue)}], one for each place, got {list(labels.shape)}")
-    if values_are_readable(labels) and (labels < -1).any():
+    if values_are_readable(labels) and (labels.long() < -1).any():
         raise ValueError(f"queue_labels: expected labels of at least 0, or -1 for an empty place, got {labels.min()}")
 
 
 def _gather_target(target: Target) -> Target:
     if isinstance(target, MixedTarget):
-        return MixedTarget(gather(target.labels), gather(target.other), gather(target.lam))
-    return gather(target)
+        return MixedTarget(_gather_labels(target.labels), _gather_labels(target.other), gather(target.lam))
+    return gather(target) if target.is_floating_point() else _gather_labels(target)
+
+
+def _gather_labels(labels: Tensor) -> Tensor:
+    return gather(labels.long())  # gloo has no int16
 
 
 def _affinity(first: Target, second: Target, dtype: torch.dtype) -> Tensor:

@@ -127,6 +127,8 @@ def log_odds_against(logits: Tensor) -> Tensor:
     log_p = logits.log_softmax(1)
     top = logits.argmax(1, keepdim=True)
     is_top = torch.zeros_like(logits, dtype=torch.bool).scatter(1, top, True)
-    others = logits.masked_fill(is_top, -torch.inf).logsumexp(1, keepdim=True)
+    # Finite, so that there is a gradient also where all others are ruled out by a logit of -inf.
+    others = logits.masked_fill(is_top, -torch.inf).clamp(min=torch.finfo(logits.dtype).min / 4)
+    others = others.logsumexp(1, keepdim=True)
     small = log_p.masked_fill(is_top, -1.0)  # at most log 1/2; the top's value is not used
     return torch.where(is_top, others - logits, torch.log1p(-small.exp()) - small)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_same_device
+from longtail_mix._checks import check_floating, check_same_device
 from longtail_mix.losses._contrast import (
     check_temperature,
     compare,
@@ -71,6 +71,7 @@ def balanced_contrastive_loss(
         >>> balanced_contrastive_loss(queries, prototypes, torch.tensor([0, 0]), temperature=1.0)
         tensor(0.3133)
     """
+    check_floating(queries, "queries")
     with torch.autocast(queries.device.type, enabled=False):
         compared = compare(queries, target, keys, key_labels, queue, queue_labels, temperature)
         anchors, similarity, taken = compared.anchors, compared.similarity, compared.taken

@@ -8,7 +8,7 @@ from math import isfinite, log
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_counts_of_all, check_number, check_same_device
+from longtail_mix._checks import check_counts_of_all, check_floating, check_number, check_same_device
 from longtail_mix.losses._contrast import (
     check_temperature,
     compare,
@@ -84,6 +84,7 @@ def paco_loss(
         tensor(0.9795)
     """
     check_weights(alpha, beta, gamma)
+    check_floating(queries, "queries")
     with torch.autocast(queries.device.type, enabled=False):
         compared = compare(queries, target, keys, key_labels, queue, queue_labels, temperature)
         similarity, taken = compared.similarity, compared.taken

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from longtail_mix._checks import check_floating
 from longtail_mix.losses._contrast import check_temperature, compare, log_sum, mean_over_anchors, mean_similarity
 from longtail_mix.targets import Target
 
@@ -66,6 +67,7 @@ def supervised_contrastive_loss(
         >>> supervised_contrastive_loss(queries, torch.tensor([0, 0, 1]), temperature=1.0)
         tensor(0.3133)
     """
+    check_floating(queries, "queries")
     with torch.autocast(queries.device.type, enabled=False):
         compared = compare(queries, target, keys, key_labels, queue, queue_labels, temperature)
         own, counts = mean_similarity(compared.similarity, compared.positive)
