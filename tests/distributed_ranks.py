@@ -20,7 +20,7 @@ WORLDS = (4, 2, 1)
 def world(folder: str, rank: int, size: int) -> Iterator[None]:
     """`size` processes that meet in a file."""
     meeting = f"file://{folder}/meet{size}"
-    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size, timeout=timedelta(seconds=60))
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size, timeout=timedelta(seconds=240))
     try:
         yield
     finally:

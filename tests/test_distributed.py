@@ -20,7 +20,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str,
     command = [sys.executable, str(Path(__file__).with_name("distributed_ranks.py")), folder]
     others = [subprocess.Popen([*command, str(r)], stderr=subprocess.PIPE, text=True) for r in (1, 2, 3)]
     ours = run(folder, 0)  # this process, so that the lines show in the coverage
-    errors = [other.communicate(timeout=120)[1] for other in others]
+    errors = [other.communicate(timeout=300)[1] for other in others]
     assert [other.returncode for other in others] == [0, 0, 0], errors
     ranks = [ours, *(torch.load(f"{folder}/rank{r}.pt") for r in (1, 2, 3))]
     return {size: [results[size] for results in ranks[:size]] for size in WORLDS}

@@ -196,7 +196,7 @@ dist.destroy_process_group()
 def test_two_processes_hold_what_one_would(tmp_path):
     command = [sys.executable, "-c", RANK, str(tmp_path)]
     ranks = [subprocess.Popen([*command, str(r)], stderr=subprocess.PIPE, text=True) for r in range(2)]
-    errors = [rank.communicate(timeout=120)[1] for rank in ranks]
+    errors = [rank.communicate(timeout=300)[1] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0], errors
     alone = FeatureQueue(7, 2)
     push_counting(alone, [6] * 4)
