@@ -115,7 +115,7 @@ class Config:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"{name}: expected a number, got {value!r}")
-            if not (low < value if open_low else low <= value) or not value <= high:
+            if not (low < value if open_low else low <= value) or not value <= high or value == _INF:
                 bounds = f"{'above' if open_low else 'of at least'} {low:g}"
                 bounds += f" and at most {high:g}" if high < float("inf") else ""
                 raise ValueError(f"{name}: expected a number {bounds}, got {value}")

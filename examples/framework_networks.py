@@ -95,13 +95,17 @@ def check_encoder(backbone: str, size: int, layer: str | None, patch_size: int) 
         The encoder, without weights.
 
     Raises:
-        ValueError: a layer that is not there, or whose grid does not fit that of the ratio.
+        ValueError: a size that the encoder does not take; a layer that is not there, or whose grid does not fit that of
+            the ratio.
     """
-    with torch.device("meta"):
-        encoder = build_encoder(backbone, size)
-        pictures, ratio = torch.rand(1, 3, size, size), torch.rand(1, 1, size // patch_size, size // patch_size)
+    try:
+        with torch.device("meta"):
+            encoder = build_encoder(backbone, size)
+            pictures, ratio = torch.rand(2, 3, size, size), torch.rand(2, 1, size // patch_size, size // patch_size)
+            encoder(pictures)
+    except (AssertionError, RuntimeError) as error:
+        raise ValueError(f"size: expected one that {backbone} takes, got {size}: {error}") from error
     if layer is None:
-        encoder(pictures)
         return encoder
     try:
         with mix_at(encoder, layer) as mix_inside:

@@ -171,11 +171,13 @@ def training_curve(runs: Sequence[Run]) -> Figure:
     figure = Figure(figsize=(6, 4))
     axis = figure.subplots()
     methods = list(dict.fromkeys(run.method for run in runs))
+    unnamed = set(methods)
     for run in runs:
         losses = torch.tensor(run.losses)
         width = min(20, len(losses))
         smooth = losses.unfold(0, width, 1).mean(1)
-        label = run.method if run.seed == runs[0].seed else None
+        label = run.method if run.method in unnamed else None
+        unnamed.discard(run.method)
         axis.plot(range(width, len(losses) + 1), smooth, color=f"C{methods.index(run.method)}", label=label, lw=1)
     axis.set(xlabel="step", ylabel="training loss, mean of 20 steps")
     axis.legend()

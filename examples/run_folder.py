@@ -1,30 +1,33 @@
-"""The folder of one training: what it was, where it is, what came out. Every file is there whole or not at all."""
+"""The folder of one training: what it was, where it is, what came out. What is read again is whole or not there."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from atomic_files import save_tensors, write_json, write_text
 
 CONFIG = "config.json"
 HISTORY = "history.jsonl"
+LOCK = "lock"  # stays where it is: its name is no lock, who holds it is
 OWN = (
+    "metrics.json",  # the first to go: with it the training would count as done
     HISTORY,
     "environment.json",
     "last.pt",
     "best.pt",
     "predictions.pt",
-    "metrics.json",
     "training_curve.png",
     "panel.png",
     CONFIG,  # the last to go: without it nobody would know whose the others are
@@ -48,19 +51,57 @@ class RunFolder:
         """Whether this training may use the folder; changes nothing.
 
         Raises:
-            ValueError: there is something else, or another training that is not to be started over.
+            ValueError: there is something else, another training that is not to be started over, or one that runs.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path}: expected a folder, got a file")
         if not (self.path / CONFIG).exists():
-            if self.path.exists() and any(file.name != CONFIG + ".part" for file in self.path.iterdir()):
+            if self.path.exists() and any(file.name not in (CONFIG + ".part", LOCK) for file in self.path.iterdir()):
                 raise ValueError(f"{self.path}: expected an empty folder or a training's, got one without {CONFIG}")
             return
-        found = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
-        if found != self.config and not start_over:
-            names = sorted(n for n in {*found, *self.config} if found.get(n) != self.config.get(n))
-            changes = ", ".join(f"{n} {found.get(n)} there and {self.config.get(n)} here" for n in names)
+        changes = self._changes(self.path)
+        if changes and not start_over:
             raise ValueError(f"{self.path}: expected this training, got another: {changes}; start over, or elsewhere")
+        if (self.path / LOCK).exists():
+            with (self.path / LOCK).open("rb") as file:
+                self._lock(file, fcntl.LOCK_SH)  # all processes of a training may look at once
+
+    def check_seeds(self, replaced: Collection[Path] = ()) -> None:
+        """Whether the folders beside it, ``seed-*``, are this training with other seeds: their results are averaged.
+
+        Args:
+            replaced: folders that are about to be started over; they may hold anything.
+
+        Raises:
+            ValueError: one is not.
+        """
+        for path in sorted(self.path.parent.glob(f"seed-*/{CONFIG}")):
+            changes = self._changes(path.parent, but="seed")
+            if changes and path.parent not in replaced:
+                raise ValueError(f"{path.parent}: expected this training with another seed, got another: {changes}")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else holds the folder meanwhile. The system lets go of it however the process ends.
+
+        Raises:
+            ValueError: somebody does.
+        """
+        with (self.path / LOCK).open("wb") as file:
+            self._lock(file, fcntl.LOCK_EX)
+            yield
+
+    def _lock(self, file: IO[bytes], kind: int) -> None:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"{self.path}: expected a folder nobody trains in, got one that is in use") from error
+
+    def _changes(self, path: Path, but: str | None = None) -> str:
+        """In what the config there differs, apart from one option."""
+        found = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        names = sorted(n for n in {*found, *self.config} - {but} if found.get(n) != self.config.get(n))
+        return ", ".join(f"{n} {found.get(n)} there and {self.config.get(n)} here" for n in names)
 
     def open(self, start_over: bool = False) -> None:
         """Make the folder, or rid it of what a training leaves, and write the config."""
@@ -68,6 +109,7 @@ class RunFolder:
         if start_over:
             for name in OWN:
                 (self.path / name).unlink(missing_ok=True)
+                (self.path / f"{name}.part").unlink(missing_ok=True)
             shutil.rmtree(self.path / "logs", ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(self.path / CONFIG, self.config)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,8 @@ def planned(options: argparse.Namespace) -> list[Planned]:
     data = {"data": options.data, "split_seed": options.split_seed, "steps": options.steps}
     data |= {"split": options.split} if options.data == "isic2018" else {"background_cue": options.background_cue}
     runs = []
-    for seed in options.seeds:
-        for method in options.methods:
+    for seed in dict.fromkeys(options.seeds):
+        for method in dict.fromkeys(options.methods):
             config = replace(recipe, method=method, seed=seed)
             name = options.name or name_of(config, options.recipe)
             runs.append(Planned(name, config, RunFolder(options.out / name / f"seed-{seed}", asdict(config) | data)))
@@ -128,11 +129,13 @@ def refuse(options: argparse.Namespace, runs: Sequence[Planned], processes: int)
     trackers = [str(tracker) for tracker in get_available_trackers()]
     if options.tracker is not None and options.tracker not in trackers:
         raise ValueError(f"tracker: expected an installed one of {', '.join(trackers)}, got {options.tracker!r}")
+    started_over = [run.folder.path for run in runs] if options.fresh else []
     for run in runs:
         run.config.check(processes, options.device)
         if options.steps is not None and run.config.method == "mislas":
             raise ValueError("steps: expected epochs for mislas, whose second stage begins with one, got steps")
         run.folder.check(options.fresh)
+        run.folder.check_seeds(started_over)
 
 
 def read(options: argparse.Namespace, size: int) -> Task:
@@ -167,10 +170,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     state.print(f"{task.name}: {dict(zip(task.classes, counts, strict=True))}, {len(task.test.labels)} test pictures")
 
     groups = many_medium_few(counts)
+    finished(options.out, task)  # what cannot be compared is refused now, and not after the training
     for run in runs:
         if (run.folder.path / "metrics.json").exists():
             state.print(f"{run.folder.path}: done before")
-        else:
+            continue
+        with run.folder.held() if state.is_main_process else nullcontext():
             train(run, task, frames, groups, options)
     if state.is_main_process:
         print(compare(options.out, [run.name for run in runs], task, groups))
@@ -238,7 +243,7 @@ def finish(
     results = {
         "metrics": summarise(task, [done], groups),
         "metrics_of_last": {name: 100 * of_last[name].item() for name in COLUMNS if name in of_last},
-        "best_step": progress.best()[0] if progress.scores else progress.step,
+        "best_step": progress.step if best is None else best["progress"]["step"],
         "validation": progress.scores,
         "steps": progress.step,
         "processes": accelerator.num_processes,
@@ -251,10 +256,23 @@ def finish(
 
 
 def compare(out: Path, first: Sequence[str], task: Task, groups: ClassGroups) -> str:
-    """OUT/metrics.json and the tables of all that is finished under it; differences are from the first method named.
+    """OUT/metrics.json and the tables of all that is finished under it; differences are from the first method named."""
+    runs = finished(out, task)
+    order = list(dict.fromkeys([*first, *(run.method for run in runs)]))
+    runs.sort(key=lambda run: (order.index(run.method), run.seed))
+    summary = summarise(task, runs, groups)
+    seeds = {name: [run.seed for run in runs if run.method == name] for name in summary}
+    write_json(out / "metrics.json", {"task": task.name, "seeds": seeds, "metrics": summary})
+    training_curve(runs).savefig(out / "training_curve.png", dpi=150)
+    of_seeds = ", ".join(" ".join([name, *map(str, own)]) for name, own in seeds.items())
+    return f"\n{table(summary)}\n\nseeds: {of_seeds}\nmetrics.json and training_curve.png are in {out}"
+
+
+def finished(out: Path, task: Task) -> list[Run]:
+    """What came out of each training under `out` that is done.
 
     Raises:
-        ValueError: a training under `out` was tested on other pictures.
+        ValueError: one was tested on other pictures.
     """
     runs = []
     for path in sorted(out.glob("*/seed-*/predictions.pt")):
@@ -263,13 +281,7 @@ def compare(out: Path, first: Sequence[str], task: Task, groups: ClassGroups) ->
         if not torch.equal(labels, task.test.labels) or lesions != list(task.test.lesions):
             raise ValueError(f"{path}: expected the test pictures of {task.name}, got others; use another --out")
         runs.append(Run(**saved))
-    order = list(dict.fromkeys([*first, *(run.method for run in runs)]))
-    runs.sort(key=lambda run: (order.index(run.method), run.seed))
-    summary = summarise(task, runs, groups)
-    seeds = {name: [run.seed for run in runs if run.method == name] for name in summary}
-    write_json(out / "metrics.json", {"task": task.name, "seeds": seeds, "metrics": summary})
-    training_curve(runs).savefig(out / "training_curve.png", dpi=150)
-    return f"\n{table(summary)}\n\nmetrics.json and training_curve.png are in {out}"
+    return runs
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def test_the_small_form_passes(switches):
         ({"alpha": "0.8"}, "alpha: expected a number, got '0.8'"),
         ({"mix_probability": 0.0}, "mix_probability: expected a number above 0 and at most 1, got 0.0"),
         ({"learning_rate": 0.0}, "learning_rate: expected a number above 0, got 0.0"),
+        ({"learning_rate": float("inf")}, "learning_rate: expected a number above 0, got inf"),
         ({"queue_size": -1}, "queue_size: expected a number of at least 0, got -1"),
         ({"crop_scale": (0.8, 0.2)}, r"crop_scale: expected 0 < low <= high <= 1, got \(0.8, 0.2\)"),
         ({"epochs": 1}, "epochs: expected more than the 1 of the warm-up, got 1"),
@@ -72,6 +73,10 @@ def test_the_small_form_passes(switches):
         ({"precision": "fp16"}, "precision: expected no or bf16 on a CPU, got 'fp16'"),
         ({"backbone": "resnet51"}, "backbone: expected tiny_hybrid or a timm model, .*; got 'resnet51'"),
         ({"pretrained": True}, "pretrained: expected False for tiny_hybrid, which timm has no weights for, got True"),
+        (
+            {"backbone": "swin_tiny_patch4_window7_224", "method": "ce"},
+            "size: expected one that swin.* takes, got 64",
+        ),
         ({"mix_layer": "stem"}, "layer: expected the name of a layer of the model, .*; got 'stem'"),
         ({"size": 200, "backbone": "vit_small_r26_s32_224"}, "ratio: expected a grid that divides .*, got 25x25"),
     ],
@@ -96,6 +101,10 @@ def test_several_processes_have_to_share_the_batch_and_on_a_cpu_do_without_batch
 
 def test_the_layer_is_looked_for_only_where_something_is_mixed():
     replace(SMALL, method="paco", mix_layer="stem").check()
+
+
+def test_a_picture_of_which_one_feature_is_left_is_enough_for_batch_norm():
+    replace(SMALL, method="ce", backbone="resnet18", size=32).check()
 
 
 def test_the_second_stage_of_mislas_is_a_tenth_of_the_epochs():

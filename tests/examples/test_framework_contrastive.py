@@ -42,22 +42,22 @@ def method(config: Config) -> Method:
     return build_method(config, COUNTS)
 
 
-def batch_of(needs: Needs, labels: list[int] | None = None, seed: int = 0) -> Batch:
+def batch_of(needs: Needs, labels: list[int] | None = None, seed: int = 0, size: int = S) -> Batch:
     generator = torch.Generator().manual_seed(seed)
     labels = [3, 1, 5, 0, 6, 3, 2, 4] if labels is None else labels
     count = len(labels)
 
     def stream(labels: list[int]) -> Stream:
         # Large patches of colour and a little noise: two views of a picture are more alike than two pictures.
-        coarse = F.interpolate(torch.rand(count, 3, 2, 2, generator=generator), (S, S))
-        views = tuple(0.9 * coarse + 0.1 * torch.rand(2, count, 3, S, S, generator=generator))
-        maps = tuple(torch.rand(2, count, 1, S, S, generator=generator)) if needs.maps else ()
+        coarse = F.interpolate(torch.rand(count, 3, 2, 2, generator=generator), (size, size))
+        views = tuple(0.9 * coarse + 0.1 * torch.rand(2, count, 3, size, size, generator=generator))
+        maps = tuple(torch.rand(2, count, 1, size, size, generator=generator)) if needs.maps else ()
         return Stream(views, maps, torch.tensor(labels))
 
     labelled = stream(labels)
     if needs.partners is None:
         return Batch(labelled, None, ())
-    noise = tuple(2 * torch.rand(2, count, 2, S, S, generator=generator) - 1)
+    noise = tuple(2 * torch.rand(2, count, 2, size, size, generator=generator) - 1)
     return Batch(labelled, stream([HEAD[i % 4] for i in range(count)]), noise)
 
 
@@ -244,8 +244,8 @@ def learns(config: Config, sampled: Callable[[Needs], Batch], steps: int = 40) -
 @pytest.mark.parametrize("change", [{"method": "ce"}, {"method": "paco"}, {"loss": "supcon"}])
 def test_sixteen_pictures_are_learnt_by_heart(change):
     def sixteen(needs: Needs) -> Batch:
-        return batch_of(needs, [i % 7 for i in range(16)])
+        return batch_of(needs, [i % 7 for i in range(16)], size=16)
 
-    untrained, trained = learns(replace(SPMIX, **change), sixteen)
+    untrained, trained = learns(replace(SPMIX, size=16, **change), sixteen)
     assert untrained < 0.5
     assert trained > 0.9

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from pictures import Pictures, Task
-from report import bootstrap, interval, measure, measures_of_confusion, summarise, table, write_report
+from report import bootstrap, interval, measure, measures_of_confusion, summarise, table, training_curve, write_report
 from training import Run, Settings
 
 from longtail_mix import ClassGroups
@@ -94,6 +94,12 @@ def test_a_method_against_itself_differs_by_nothing(tmp_path):
     assert written["metrics"]["better"]["accuracy"]["mean"] == pytest.approx(expected)
     assert written["training_pictures"] == [10, 30, 20]
     assert (tmp_path / "training_curve.png").stat().st_size > 1000
+
+
+def test_each_method_has_its_name_in_the_curve_whatever_its_seeds():
+    runs = [Run(name, seed, 1.0, [2.0, 1.0], torch.zeros(0)) for name, seed in (("a", 0), ("a", 1), ("b", 1), ("c", 2))]
+    (axis,) = training_curve(runs).axes
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b", "c"]
 
 
 METHODS = {"first": 0.5, "same": 0.5, "near": 0.6, "better": 3.0}

@@ -1,8 +1,9 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
-from run_folder import RunFolder, environment
+from run_folder import OWN, RunFolder, environment
 
 CONFIG = {"method": "ce", "seed": 0, "scale": (0.2, 1.0)}
 
@@ -53,12 +54,50 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
 
 
 def test_starting_over_removes_what_a_training_leaves_and_nothing_else(folder):
-    for name in ("last.pt", "best.pt", "metrics.json", "history.jsonl", "notes.txt"):
+    for name in ("last.pt", "best.pt", "best.pt.part", "metrics.json", "history.jsonl", "notes.txt"):
         (folder.path / name).write_text("x")
     (folder.path / "logs").mkdir()
     RunFolder(folder.path, CONFIG | {"seed": 1}).open(start_over=True)
     assert {path.name for path in folder.path.iterdir()} == {"config.json", "notes.txt"}
     assert json.loads((folder.path / "config.json").read_text())["seed"] == 1
+
+
+def test_a_training_half_started_over_does_not_count_as_done(folder, monkeypatch):
+    for name in OWN[:-1]:
+        (folder.path / name).write_text("x")
+    unlink = Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.open(start_over=True)
+    assert not (folder.path / "metrics.json").exists()
+
+
+def test_a_folder_somebody_trains_in_is_refused_until_they_end(folder):
+    other = RunFolder(folder.path, CONFIG)
+    with folder.held():
+        for ask in (other.check, lambda: other.open(start_over=True), lambda: other.held().__enter__()):
+            with pytest.raises(ValueError, match="expected a folder nobody trains in, got one that is in use"):
+                ask()
+    other.check()
+    other.open(start_over=True)
+    with other.held():
+        pass
+
+
+def test_seeds_of_one_name_are_of_one_training(tmp_path):
+    seed, path = {"seed": 1}, tmp_path / "ce" / "seed-1"
+    RunFolder(tmp_path / "ce" / "seed-0", CONFIG).open()
+    RunFolder(path, CONFIG | seed).check_seeds()
+    RunFolder(tmp_path / "bcl" / "seed-1", CONFIG | seed | {"method": "bcl"}).check_seeds()
+    another = RunFolder(path, CONFIG | seed | {"method": "bcl"})
+    with pytest.raises(ValueError, match="seed-0: expected this training with another seed, got another: method ce th"):
+        another.check_seeds()
+    another.check_seeds([tmp_path / "ce" / "seed-0"])
 
 
 def test_history_goes_on_from_what_it_is_told(folder):

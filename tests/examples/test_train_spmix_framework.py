@@ -13,6 +13,7 @@ import torch
 import train_spmix_framework
 from accelerate.state import AcceleratorState
 from pictures import Pictures, Task, isic2018_task
+from run_folder import RunFolder
 from train_spmix_framework import SYNTHETIC_VALIDATION_PER_CLASS, arguments, main, planned
 from training_program import Training
 
@@ -114,17 +115,35 @@ def test_the_same_command_goes_on_where_it_was_stopped(tmp_path, monkeypatch, ca
     trained(tmp_path / "stopped", "--methods", "ce", "--seeds", "0", "1")
     printed = capsys.readouterr().out
     assert "| against ce |" in printed
+    assert "\nseeds: ce 0 1, spmix-paper 0\n" in printed
     summary = json.loads((tmp_path / "stopped" / "metrics.json").read_text())
     assert summary["seeds"] == {"ce": [0, 1], "spmix-paper": [0]}
     difference = summary["metrics"]["spmix-paper"]["accuracy"]["difference"]
     means = [summary["metrics"][name]["accuracy"]["mean"] for name in ("spmix-paper", "ce")]
     assert difference == pytest.approx(means[0] - means[1], abs=1e-4)
 
+    # Seeds are averaged: those of another training are no more of the same.
+    with pytest.raises(SystemExit):
+        trained(tmp_path / "stopped", "--methods", "ce", "--seeds", "2", "--learning-rate", "1e-4")
+    error = capsys.readouterr().err
+    assert "seed-0: expected this training with another seed, got another: learning_rate 0.001 there and" in error
+    with RunFolder(folder, {}).held(), pytest.raises(SystemExit):
+        trained(tmp_path / "stopped")
+    assert "expected a folder nobody trains in, got one that is in use" in capsys.readouterr().err
+
 
 def test_starting_over_and_other_pictures(tmp_path, small, monkeypatch):
     trained(tmp_path, "--methods", "ce", "--steps", "1")
     folder = tmp_path / "ce" / "seed-0"
     first = (folder / "metrics.json").read_text()
+
+    # Killed before the metrics, and the best weights are of a step that the training did not come to again.
+    best = torch.load(folder / "best.pt", weights_only=True)
+    best["progress"]["step"] = 7
+    torch.save(best, folder / "best.pt")
+    (folder / "metrics.json").unlink()
+    trained(tmp_path, "--methods", "ce", "ce", "--steps", "1")
+    assert json.loads((folder / "metrics.json").read_text())["best_step"] == 7
     trained(tmp_path, "--methods", "ce", "--steps", "1", "--fresh")
     assert len(json.loads((folder / "environment.json").read_text())) == 1
     assert (
@@ -135,7 +154,9 @@ def test_starting_over_and_other_pictures(tmp_path, small, monkeypatch):
     monkeypatch.setattr(train_spmix_framework, "synthetic_task", lambda *_: other)
     with pytest.raises(ValueError, match="expected the test pictures of small, got others; use another --out"):
         trained(tmp_path, "--methods", "ce", "--steps", "1", "--name", "another", "--fresh")
-    metrics = json.loads((tmp_path / "another" / "seed-0" / "metrics.json").read_text())
+    assert [path.name for path in (tmp_path / "another" / "seed-0").iterdir()] == ["config.json"]  # nothing was trained
+    trained(tmp_path / "elsewhere", "--methods", "ce", "--steps", "1")
+    metrics = json.loads((tmp_path / "elsewhere" / "ce" / "seed-0" / "metrics.json").read_text())
     assert metrics["best_step"] == 1  # no validation side: the last is the best
     assert metrics["validation"] == []
 
