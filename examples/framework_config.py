@@ -70,7 +70,7 @@ class Config:
     saliency_guided: bool = True
 
     def check(self, processes: int = 1, device: str = "cpu") -> None:
-        """Raise ``ValueError`` for what cannot be run or would silently do nothing, before any data is read.
+        """Raise ``ValueError`` for what cannot be run, or is switched off where it is not, before any data is read.
 
         Args:
             processes: how many train together.
