@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -175,7 +175,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if (run.folder.path / "metrics.json").exists():
             state.print(f"{run.folder.path}: done before")
             continue
-        with run.folder.held() if state.is_main_process else nullcontext():
+        alone: AbstractContextManager[None] = run.folder.held() if state.is_main_process else nullcontext()
+        with alone:
             train(run, task, frames, groups, options)
     if state.is_main_process:
         print(compare(options.out, [run.name for run in runs], task, groups))
