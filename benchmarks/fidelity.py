@@ -41,7 +41,7 @@ from longtail_mix import (
     SpectralResidualSaliency,
 )
 
-WITH_SEGMENTER = ("segmenter", "segmenter and skin contrast")
+WITH_SEGMENTER = ("segmenter", "segmenter and skin contrast", "segmenter and skin contrast, centre prior")
 SUMMARY = "detectors against lesion masks, and what their mixes keep"
 
 
@@ -85,7 +85,9 @@ def detectors(segmenter: Path | None = None) -> dict[str, Detector]:
         table[name] = both(name, module)
     if segmenter is not None:
         learned = SegmentationSaliency(load_network(segmenter))
-        for name, module in zip(WITH_SEGMENTER, (learned, MeanSaliency(learned, SkinContrastSaliency())), strict=True):
+        with_skin = MeanSaliency(learned, SkinContrastSaliency())
+        with_prior = MeanSaliency(learned, SkinContrastSaliency(center_prior=1.0))
+        for name, module in zip(WITH_SEGMENTER, (learned, with_skin, with_prior), strict=True):
             table[name] = both(name, module)
     table["true masks"] = both("true masks", None)
     return table

@@ -1,7 +1,10 @@
-"""Train a lesion segmenter on ISIC 2017 Task 1 with the Dice loss; SegmentationSaliency makes saliency of it.
+"""Train a lesion segmenter with the Dice loss; SegmentationSaliency makes saliency of it.
 
-    python examples/train_segmenter.py --network deeplabv3 --size 256      pictures under ISIC2017_ROOT
+    python examples/train_segmenter.py --network deeplabv3 --size 256      ISIC 2017 Task 1, under ISIC2017_ROOT
+    python examples/train_segmenter.py --data isic2017 isic2018            the lesion masks of ISIC 2018 Task 3 as well
     python examples/train_segmenter.py --data synthetic --steps 100        made-up pictures, nothing to download
+
+It learns from one half of each set, and its Dice is that of the other, lesion by lesion.
 
 Writes segmenter.pt and metrics.json under --out. To use it:
 
@@ -14,8 +17,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import kornia.augmentation as K
 import torch
@@ -24,7 +29,16 @@ from segmenters import NETWORKS, build_segmenter, save_segmenter
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from longtail_mix.data import load_masks, load_pictures, read_isic2017, squash, stratified_split, synthetic_dermoscopy
+from longtail_mix.data import (
+    isic2018_masks,
+    load_masks,
+    load_pictures,
+    read_isic2017,
+    read_isic2018,
+    squash,
+    stratified_split,
+    synthetic_dermoscopy,
+)
 from longtail_mix.saliency import SegmentationSaliency
 
 HALF_SEED = 0  # as in benchmarks/fidelity_data.py: what is trained on one half is measured on the other
@@ -32,7 +46,7 @@ HALF_SEED = 0  # as in benchmarks/fidelity_data.py: what is trained on one half 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", choices=["synthetic", "isic2017"], default="isic2017")
+    parser.add_argument("--data", nargs="+", choices=READERS, default=["isic2017"])
     parser.add_argument("--network", choices=NETWORKS, default="lraspp")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels")
     parser.add_argument("--steps", type=int, default=1500)
@@ -45,16 +59,42 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read(options: argparse.Namespace) -> tuple[Tensor, Tensor, Tensor]:
-    """Whole frames squashed to a square, uint8 [N, 3, S, S], lesion masks, bool [N, 1, S, S], and the held-out rows."""
-    if options.data == "synthetic":
-        data = synthetic_dermoscopy([60] * 7, options.size, options.seed)
-        return data.images, data.masks, stratified_split(data.labels, data.lesions, 0.5, HALF_SEED).test
+class Lesions(NamedTuple):
+    """Whole frames squashed to a square, and which of them are kept for the test."""
+
+    images: Tensor  # uint8 [N, 3, S, S]
+    masks: Tensor  # bool [N, 1, S, S]
+    held_out: Tensor  # bool [N]
+
+
+def synthetic(options: argparse.Namespace) -> Lesions:
+    data = synthetic_dermoscopy([60] * 7, options.size, options.seed)
+    return Lesions(data.images, data.masks, second_half(data.labels, data.lesions))
+
+
+def isic2017(options: argparse.Namespace) -> Lesions:
     files = read_isic2017()
     images = load_pictures(files.paths, options.size, squash, options.cache_dir)
     masks = load_masks(files.masks, options.size, squash, options.cache_dir)
     no_classes = torch.zeros(len(images), dtype=torch.int64)
-    return images, masks, stratified_split(no_classes, files.names, 0.5, HALF_SEED).test
+    return Lesions(images, masks, second_half(no_classes, files.names))
+
+
+def isic2018(options: argparse.Namespace) -> Lesions:
+    files = read_isic2018()
+    images = load_pictures(files.paths, options.size, squash, options.cache_dir)
+    masks = load_masks(isic2018_masks(files), options.size, squash, options.cache_dir)
+    return Lesions(images, masks, second_half(files.labels, files.lesions))
+
+
+READERS = {"synthetic": synthetic, "isic2017": isic2017, "isic2018": isic2018}
+
+
+def second_half(labels: Tensor, lesions: Sequence[str]) -> Tensor:
+    """Whether each picture is in the half that is kept for the test, bool [N]; no lesion is in both."""
+    held_out = torch.zeros(len(labels), dtype=torch.bool)
+    held_out[stratified_split(labels, lesions, 0.5, HALF_SEED).test] = True
+    return held_out
 
 
 def train(model: nn.Module, images: Tensor, masks: Tensor, options: argparse.Namespace) -> None:
@@ -95,9 +135,8 @@ def mean_dice(model: nn.Module, images: Tensor, masks: Tensor, batch_size: int) 
 def main() -> None:
     options = arguments()
     torch.manual_seed(options.seed)
-    images, masks, held_out_rows = (t.to(options.device) for t in read(options))
-    held_out = torch.zeros(len(images), dtype=torch.bool, device=images.device)
-    held_out[held_out_rows] = True
+    sets = [READERS[name](options) for name in dict.fromkeys(options.data)]
+    images, masks, held_out = (torch.cat(parts).to(options.device) for parts in zip(*sets, strict=True))
     model = build_segmenter(options.network, options.size).to(options.device)
     train(model, images[~held_out], masks[~held_out], options)
     dice = mean_dice(model, images[held_out], masks[held_out], options.batch_size)

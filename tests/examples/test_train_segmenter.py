@@ -1,3 +1,4 @@
+import argparse
 import json
 import subprocess
 import sys
@@ -6,8 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from segmenters import NETWORKS, build_segmenter, load_segmenter, save_segmenter
+from train_segmenter import READERS, second_half
 
+from benchmarks.fidelity_data import halves
+from longtail_mix.data import CLASSES
 from longtail_mix.saliency import SegmentationSaliency
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "train_segmenter.py"
@@ -50,3 +55,53 @@ def test_other_files_are_refused(tmp_path):
 
 def test_deeplabv3_is_the_one_of_torchvision():
     assert type(NETWORKS["deeplabv3"]()).__name__ == "DeepLabV3"
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_what_it_learns_from_is_what_the_benchmark_does_not_call_the_second_half(classes):
+    labels = torch.arange(40) % classes
+    lesions = tuple(f"lesion {i // 4 * 3 + i % classes}" for i in range(40))
+    held_out = second_half(labels, lesions)
+    assert torch.equal(held_out, halves(labels, lesions))
+    of_lesion = dict(zip(lesions, held_out.tolist(), strict=True))
+    assert [of_lesion[lesion] for lesion in lesions] == held_out.tolist(), "a lesion on both sides"
+    assert 0.3 < held_out.float().mean() < 0.7
+
+
+def test_reads_the_masks_of_both_challenges(tmp_path, monkeypatch):
+    challenge = tmp_path / "2018"
+    rows = [("ISIC_1", "NV", "a"), ("ISIC_2", "MEL", "b"), ("ISIC_3", "NV", "c"), ("ISIC_4", "MEL", "d")]
+    table = [
+        "image," + ",".join(CLASSES),
+        *(f"{n}," + ",".join(str(float(c == k)) for c in CLASSES) for n, k, _ in rows),
+    ]
+    groups = ["image,lesion_id,diagnosis_confirm_type", *(f"{name},{lesion},x" for name, _, lesion in rows)]
+    truth = challenge / "ISIC2018_Task3_Training_GroundTruth" / "ISIC2018_Task3_Training_GroundTruth.csv"
+    truth.parent.mkdir(parents=True)
+    truth.write_text("\n".join(table) + "\n")
+    (challenge / "ISIC2018_Task3_Training_LesionGroupings.csv").write_text("\n".join(groups) + "\n")
+    names = [name for name, _, _ in rows]
+    frames(challenge / "ISIC2018_Task3_Training_Input", challenge / "HAM10000_segmentations_lesion_tschandl", names)
+    older = tmp_path / "2017"
+    frames(older / "ISIC-2017_Training_Data", older / "ISIC-2017_Training_Part1_GroundTruth", ["ISIC_8", "ISIC_9"])
+    monkeypatch.setenv("ISIC2018_ROOT", str(challenge))
+    monkeypatch.setenv("ISIC2017_ROOT", str(older))
+    options = argparse.Namespace(size=8, cache_dir=tmp_path / "cache", seed=0)
+    for name, pictures in (("isic2018", 4), ("isic2017", 2)):
+        images, masks, held_out = READERS[name](options)
+        assert images.shape == (pictures, 3, 8, 8)
+        assert masks.shape == (pictures, 1, 8, 8)
+        assert masks[..., :4].all()
+        assert not masks[..., 4:].any()
+        assert held_out.sum() == pictures / 2
+
+
+def frames(pictures: Path, masks: Path, names: list[str]) -> None:
+    """Flat pictures whose left half is lesion."""
+    mask = Image.new("L", (16, 8))
+    mask.paste(255, (0, 0, 8, 8))
+    for folder in (pictures, masks):
+        folder.mkdir(parents=True)
+    for name in names:
+        Image.new("RGB", (16, 8), (200, 150, 120)).save(pictures / f"{name}.jpg")
+        mask.save(masks / f"{name}_segmentation.png")
