@@ -1,4 +1,4 @@
-"""What the contrastive losses share: who is compared with whom, who belongs together, and the mean over the anchors.
+"""What the contrastive losses share: who is compared with whom, and the mean over the anchors.
 
 Anchors are the queries of this rank. Contrasts are the queries and keys of all ranks and the queue, in this order, less
 the anchor itself and the empty places of the queue. Features have length 1, so a similarity is a cosine over the
@@ -11,25 +11,17 @@ from math import isfinite
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from longtail_mix._checks import (
-    check_floating,
-    check_labels,
-    check_number,
-    check_same_device,
-    check_tensor,
-    values_are_readable,
-)
-from longtail_mix._distributed import gather, gather_with_gradient, rank, total, world_size
-from longtail_mix.targets import MixedTarget, Target, soft_labels
+from longtail_mix._checks import check_floating, check_number, check_same_device
+from longtail_mix._distributed import gather_with_gradient, rank, total, world_size
+from longtail_mix.losses._contrast_labels import affinity, check_queue_labels, check_target, gather_target
+from longtail_mix.targets import Target
 
 __all__ = [
     "Compared",
     "check_temperature",
     "compare",
-    "contrast_shares",
     "log_sum",
     "mean_over_anchors",
     "mean_similarity",
@@ -64,27 +56,27 @@ def compare(
     """Check the arguments that all contrastive losses take, gather over the ranks, and compare."""
     check_temperature(temperature)
     anchors = unit(queries, "queries")
-    _check_target(target, anchors, "queries", "target")
-    contrasts, labels = [gather_with_gradient(anchors)], [_gather_target(target)]
+    check_target(target, anchors, "queries", "target")
+    contrasts, labels = [gather_with_gradient(anchors)], [gather_target(target)]
     if keys is not None:
         own = _features_beside(keys, anchors, "keys")
         key_labels = target if key_labels is None else key_labels
-        _check_target(key_labels, own, "keys", "key_labels")
+        check_target(key_labels, own, "keys", "key_labels")
         contrasts.append(gather_with_gradient(own))
-        labels.append(_gather_target(key_labels))
+        labels.append(gather_target(key_labels))
     elif key_labels is not None:
         raise ValueError("key_labels: expected None without keys")
     here = torch.arange(len(anchors), device=anchors.device) + rank() * len(anchors)
     taken = here.unsqueeze(1) != torch.arange(sum(map(len, contrasts)), device=anchors.device)
     if queue is not None and queue_labels is not None:
         contrasts.append(_features_beside(queue, anchors, "queue"))
-        _check_queue_labels(queue_labels, contrasts[-1])
+        check_queue_labels(queue_labels, contrasts[-1])
         labels.append(queue_labels)
         taken = torch.cat([taken, (queue_labels >= 0).expand(len(anchors), -1)], 1)
     elif queue is not None or queue_labels is not None:
         raise ValueError("queue, queue_labels: expected both or neither")
     similarity = anchors @ torch.cat(contrasts).t() / temperature
-    positive = torch.cat([_affinity(target, others, anchors.dtype) for others in labels], 1)
+    positive = torch.cat([affinity(target, others, anchors.dtype) for others in labels], 1)
     return Compared(anchors, similarity, positive * taken, taken, tuple(labels))
 
 
@@ -108,11 +100,6 @@ def unit(features: Tensor, name: str) -> Tensor:
     features = features / features.detach().abs().amax(1, keepdim=True).clamp(min=1)
     length = torch.linalg.vector_norm(features, dim=1, keepdim=True)
     return features / torch.where(length > 0, length, 1.0)
-
-
-def contrast_shares(labels: tuple[Target, ...], num_classes: int, dtype: torch.dtype) -> Tensor:
-    """The class shares of the contrasts, [C, num_classes]; zeros for an empty place of the queue."""
-    return torch.cat([_shares(each, num_classes, dtype) for each in labels])
 
 
 def log_sum(scores: Tensor, taken: Tensor) -> Tensor:
@@ -140,72 +127,3 @@ def _features_beside(features: Tensor, anchors: Tensor, name: str) -> Tensor:
     if features.shape[1] != anchors.shape[1]:
         raise ValueError(f"{name}: expected features [N, {anchors.shape[1]}], got shape {list(features.shape)}")
     return features
-
-
-def _check_target(target: Target, features: Tensor, whose: str, name: str) -> None:
-    if isinstance(target, MixedTarget):
-        target.check()
-        first = target.labels
-    else:
-        check_tensor(target, name)
-        if target.is_floating_point():
-            soft_labels(target, target.shape[-1] if target.ndim else 0)
-        else:
-            check_labels(target, None, name)
-        first = target
-    check_same_device(features, first, whose, name)
-    if len(first) != len(features):
-        raise ValueError(f"{name}: expected one for each of {len(features)} {whose}, got {len(first)}")
-
-
-def _check_queue_labels(labels: Tensor, queue: Tensor) -> None:
-    check_tensor(labels, "queue_labels")
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(f"queue_labels: expected integer labels, got {labels.dtype}")
-    check_same_device(queue, labels, "queue", "queue_labels")
-    if labels.shape != queue.shape[:1]:
-        raise ValueError(f"queue_labels: expected shape [{len(queue)}], one for each place, got {list(labels.shape)}")
-    if values_are_readable(labels) and (labels.long() < -1).any():
-        raise ValueError(f"queue_labels: expected labels of at least 0, or -1 for an empty place, got {labels.min()}")
-
-
-def _gather_target(target: Target) -> Target:
-    if isinstance(target, MixedTarget):
-        return MixedTarget(_gather_labels(target.labels), _gather_labels(target.other), gather(target.lam))
-    return gather(target) if target.is_floating_point() else _gather_labels(target)
-
-
-def _gather_labels(labels: Tensor) -> Tensor:
-    return gather(labels.long())  # gloo has no int16
-
-
-def _affinity(first: Target, second: Target, dtype: torch.dtype) -> Tensor:
-    """The inner products of the class shares of two sets of labels, [A, B]; an empty place belongs to nobody."""
-    for each in (first, second):
-        if not isinstance(each, MixedTarget) and each.is_floating_point():
-            return _shares(first, each.shape[1], dtype) @ _shares(second, each.shape[1], dtype).t()
-    # Without shares nobody says how many classes there are, and nobody needs to.
-    products = [
-        (labels.unsqueeze(1) == others).to(dtype) * share.unsqueeze(1) * other_share
-        for labels, share in _parts(first, dtype)
-        for others, other_share in _parts(second, dtype)
-    ]
-    return torch.stack(products).sum(0)
-
-
-def _parts(target: Target, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
-    """The labels of a target and how much of it each is: one of labels, two of a MixedTarget."""
-    if isinstance(target, MixedTarget):
-        lam = target.lam.detach().to(dtype)
-        return [(target.labels, lam), (target.other, 1 - lam)]
-    return [(target, torch.ones_like(target, dtype=dtype))]
-
-
-def _shares(target: Target, num_classes: int, dtype: torch.dtype) -> Tensor:
-    """As ``soft_labels``, with zeros for the label -1, and no gradient."""
-    if isinstance(target, MixedTarget) or target.is_floating_point():
-        return soft_labels(target, num_classes).detach().to(dtype)
-    filled = target >= 0
-    labels = target.clamp(min=0)
-    check_labels(labels, num_classes, "labels")
-    return F.one_hot(labels.long(), num_classes).to(dtype) * filled.unsqueeze(1)

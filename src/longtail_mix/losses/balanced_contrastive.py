@@ -9,12 +9,12 @@ from longtail_mix._checks import check_floating, check_same_device
 from longtail_mix.losses._contrast import (
     check_temperature,
     compare,
-    contrast_shares,
     log_sum,
     mean_over_anchors,
     mean_similarity,
     unit,
 )
+from longtail_mix.losses._contrast_labels import contrast_shares
 from longtail_mix.targets import Target, soft_labels
 
 __all__ = ["BalancedContrastiveLoss", "balanced_contrastive_loss"]
