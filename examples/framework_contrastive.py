@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class Contrasts(NamedTuple):
     queue_labels: Tensor | None = None
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """A contrastive loss and how the classifier is trained beside it.
 
     ``forward(network, queries, logits, labels, contrasts)``: `queries` are projections, one or more views of the batch
@@ -41,10 +42,11 @@ class Objective(nn.Module):
 
     prototypes = False  # whether the network needs some
 
+    @abstractmethod
     def forward(
         self, network: Network, queries: Tensor, logits: Tensor, labels: Tensor, contrasts: Contrasts
     ) -> Tensor:
-        raise NotImplementedError
+        """The loss of the queries, a scalar."""
 
 
 class SupConObjective(Objective):
