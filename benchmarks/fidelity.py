@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from atomic_files import write_text
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -95,10 +95,7 @@ def detectors(segmenter: Path | None = None) -> dict[str, Detector]:
 
 def load_network(path: Path) -> nn.Module:
     """The network that examples/train_segmenter.py wrote."""
-    import sys
-
-    sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-    from segmenters import load_segmenter
+    from segmenters import load_segmenter  # here, as it brings torchvision
 
     return load_segmenter(path)
 
@@ -252,7 +249,5 @@ def write(
     }
     options.out.mkdir(parents=True, exist_ok=True)
     for name, content in (("fidelity.json", json.dumps(report, indent=1) + "\n"), ("fidelity.md", text)):
-        unfinished = options.out / f"{name}.unfinished"
-        unfinished.write_text(content, encoding="utf-8")
-        os.replace(unfinished, options.out / name)
+        write_text(options.out / name, content)
     return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import timm
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
+from atomic_files import save_tensors
 from pictures import Pictures, Task
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -170,9 +170,7 @@ class Trainer:
             if accelerator.is_main_process:
                 folder.mkdir(parents=True, exist_ok=True)
                 weights = {key: value.cpu() for key, value in network.state_dict().items()}
-                unfinished = folder / "finished.tmp"
-                torch.save({"about": about, "losses": losses, "weights": weights}, unfinished)
-                os.replace(unfinished, finished)
+                save_tensors(finished, {"about": about, "losses": losses, "weights": weights})
             accelerator.wait_for_everyone()
         logits, inside = judge(network, self.task.test, self.settings.batch_size)
         weights = {key: value.cpu() for key, value in network.state_dict().items()}

@@ -12,6 +12,7 @@ from typing import Any
 import kornia.augmentation as K
 import timm
 import torch
+from atomic_files import save_tensors
 from pictures import Task
 from resnet_cifar import ResNetCifar
 from torch import Tensor, nn
@@ -130,8 +131,7 @@ class Training:
         state["settings"] = asdict(self.settings)
         state["random"] = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        save_tensors(path, state)
 
     def load(self, path: Path) -> None:
         """Go on where :meth:`save` was called."""

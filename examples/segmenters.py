@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from atomic_files import save_tensors
 from torch import Tensor, nn
 from torchvision.models.segmentation import deeplabv3_resnet50, lraspp_mobilenet_v3_large
 
@@ -44,9 +44,7 @@ def build_segmenter(name: str, size: int) -> nn.Sequential:
 def save_segmenter(path: Path, name: str, size: int, model: nn.Module) -> None:
     """Write the checkpoint under another name first, so that nobody finds half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    torch.save({"network": name, "size": size, "weights": model.state_dict()}, unfinished)
-    os.replace(unfinished, path)
+    save_tensors(path, {"network": name, "size": size, "weights": model.state_dict()})
 
 
 def load_segmenter(path: Path) -> nn.Sequential:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import kornia.augmentation as K
 import torch
+from atomic_files import save_tensors
 from criteria import build_weighting
 from pictures import Pictures, Task, isic2018_task, synthetic_task
 from study_models import Backbone, FlatHead, HierarchicalHead, LevelLoss, StudyModel
@@ -178,8 +179,7 @@ def load_kept(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
 def keep(path: Path, result: dict[str, Any]) -> None:
     """Write a whole file or none: a run may be stopped at any time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(result, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
+    save_tensors(path, result)
 
 
 def train_cell(task: Task, cell: Cell, form: Form, frozen: tuple[Tensor, Tensor] | None) -> Tensor:
