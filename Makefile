@@ -1,5 +1,5 @@
 # Two commands on a machine that has git, make and Python 3.10 or newer:
-#   make demo    train on made-up pictures (on ISIC 2018 where ISIC2018_ROOT points at it), results in runs/demo/
+#   make demo    train on made-up images (on ISIC 2018 where ISIC2018_ROOT points at it), results in runs/demo/
 #   make test    lint, types, tests, doctests, coverage
 
 PYTHON ?= python3

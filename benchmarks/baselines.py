@@ -9,14 +9,14 @@ __all__ = ["CentrePrior", "Constant", "ConstantRatio", "Darkness"]
 
 
 class Darkness(nn.Module):
-    """One minus the mean of the channels: pigment is dark, and so are hairs and corners. uint8 pictures."""
+    """One minus the mean of the channels: pigment is dark, and so are hairs and corners. uint8 images."""
 
     def forward(self, images: Tensor) -> Tensor:
         return 1 - images.to(torch.float32).mean(1, keepdim=True) / 255
 
 
 class CentrePrior(nn.Module):
-    """A Gaussian around the middle, the same for every picture; its deviation is half of the way to the border."""
+    """A Gaussian around the middle, the same for every image; its deviation is half of the way to the border."""
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]

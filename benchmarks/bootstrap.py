@@ -1,4 +1,4 @@
-"""Intervals by resampling lesions: the pictures of one lesion are drawn together, because they are alike."""
+"""Intervals by resampling lesions: the images of one lesion are drawn together, because they are alike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["bootstrap_means", "bootstrap_quantiles", "interval", "lesion_draws"]
 
 
 def lesion_draws(lesions: Sequence[str], replicates: int, seed: int) -> Tensor:
-    """How often each picture is in each resample of the lesions, with replacement: [replicates, N] float32."""
+    """How often each image is in each resample of the lesions, with replacement: [replicates, N] float32."""
     number_of = {lesion: i for i, lesion in enumerate(dict.fromkeys(lesions))}
     lesion_of = torch.tensor([number_of[lesion] for lesion in lesions], dtype=torch.int64)
     generator = torch.Generator().manual_seed(seed)
@@ -21,7 +21,7 @@ def lesion_draws(lesions: Sequence[str], replicates: int, seed: int) -> Tensor:
 
 
 def bootstrap_means(values: Tensor, draws: Tensor) -> Tensor:
-    """Means over the pictures for which a value is defined: values [N, M] with NaN, draws [R, N] -> [R, M]."""
+    """Means over the images for which a value is defined: values [N, M] with NaN, draws [R, N] -> [R, M]."""
     defined = ~values.isnan()
     weights = draws.to(torch.float64)
     return (weights @ values.nan_to_num(0.0).double()) / (weights @ defined.double())

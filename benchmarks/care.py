@@ -29,7 +29,7 @@ SUMMARY = "a training step with CARE, and Grad-CAM beside pytorch-grad-cam"
 
 
 class Step:
-    """One training step on fixed pictures: forward, loss, backward, AdamW."""
+    """One training step on fixed images: forward, loss, backward, AdamW."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         torch.manual_seed(options.seed)
@@ -63,7 +63,7 @@ class Step:
         self.update(self.objective(logits, self.labels, cam, self.mask))
 
     def released_way(self) -> None:
-        """The scores back through the whole network for the map, a picture-sized map, then the loss back again."""
+        """The scores back through the whole network for the map, an image-sized map, then the loss back again."""
         features, logits = self.forward()
         features.retain_grad()
         logits.gather(1, self.labels[:, None]).sum().backward(retain_graph=True)

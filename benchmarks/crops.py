@@ -1,4 +1,4 @@
-"""Random resized crops that can be applied to pictures, masks and saliency maps alike."""
+"""Random resized crops that can be applied to images, masks and saliency maps alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["crop_maps", "crop_masks", "crop_pictures", "draw_crops"]
+__all__ = ["crop_images", "crop_maps", "crop_masks", "draw_crops"]
 
 TRIES = 10
 
@@ -27,7 +27,7 @@ def draw_crops(
 
     Args:
         number: of crops, N.
-        aspect: width / height of the frame as it was taken. A picture that was squashed to a square is cropped as the
+        aspect: width / height of the frame as it was taken. An image that was squashed to a square is cropped as the
             frame would have been.
         generator: where the crops come from.
         scale: smallest and largest share of the frame's area.
@@ -68,8 +68,8 @@ def crop_maps(maps: Tensor, crops: Tensor) -> Tensor:
     return cropped.to(maps.dtype)
 
 
-def crop_pictures(images: Tensor, crops: Tensor) -> Tensor:
-    """:func:`crop_maps` of uint8 pictures, rounded to uint8."""
+def crop_images(images: Tensor, crops: Tensor) -> Tensor:
+    """:func:`crop_maps` of uint8 images, rounded to uint8."""
     return crop_maps(images.to(torch.float32), crops).round_().clamp_(0, 255).to(torch.uint8)
 
 

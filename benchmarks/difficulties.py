@@ -1,4 +1,4 @@
-"""What makes finding a lesion hard: real pictures by name, and the same troubles painted on a made-up one."""
+"""What makes finding a lesion hard: real images by name, and the same troubles painted on a made-up one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from longtail_mix.data import (
     isic2018_masks,
+    load_images,
     load_masks,
-    load_pictures,
     read_isic2017,
     read_isic2018,
     squash,
@@ -22,7 +22,7 @@ from longtail_mix.data import (
 
 __all__ = ["Difficulty", "made_up", "real"]
 
-# Chosen by eye among pictures that a rough score put first for each trouble, not by what a detector makes of them.
+# Chosen by eye among images that a rough score put first for each trouble, not by what a detector makes of them.
 # Those of ISIC 2018 are from the half on which nothing was tuned.
 REAL = {
     "hairs": ("isic2018", "ISIC_0028821"),
@@ -36,7 +36,7 @@ REAL = {
 
 
 class Difficulty(NamedTuple):
-    """A picture that is hard for one reason."""
+    """An image that is hard for one reason."""
 
     name: str
     image: Tensor  # uint8 [3, S, S]
@@ -44,9 +44,9 @@ class Difficulty(NamedTuple):
 
 
 def real(size: int) -> list[Difficulty]:
-    """The real pictures of REAL whose set is there."""
+    """The real images of REAL whose set is there."""
     found = []
-    for name, (data, picture) in REAL.items():
+    for name, (data, isic_name) in REAL.items():
         if not os.environ.get(f"{data.upper()}_ROOT"):
             continue
         if data == "isic2018":
@@ -55,9 +55,9 @@ def real(size: int) -> list[Difficulty]:
         else:
             others = read_isic2017()
             paths, masks = others.paths, others.masks
-        at = [path.stem for path in paths].index(picture)
-        image = load_pictures(paths[at : at + 1], size, fit=squash)[0]
-        found.append(Difficulty(f"{name}\n{picture}", image, load_masks(masks[at : at + 1], size, fit=squash)[0]))
+        at = [path.stem for path in paths].index(isic_name)
+        image = load_images(paths[at : at + 1], size, fit=squash)[0]
+        found.append(Difficulty(f"{name}\n{isic_name}", image, load_masks(masks[at : at + 1], size, fit=squash)[0]))
     return found
 
 
@@ -95,7 +95,7 @@ def made_up(size: int, seed: int = 7) -> list[Difficulty]:
 
 
 def _window(image: Tensor, mask: Tensor, top: int, left: int, extent: int, size: int) -> tuple[Tensor, Tensor]:
-    """A square window of picture and mask, resized to size x size."""
+    """A square window of image and mask, resized to size x size."""
     rows, columns = slice(top, top + extent), slice(left, left + extent)
     some, part = image[:, rows, columns].unsqueeze(0), mask[:, rows, columns].unsqueeze(0).float()
     resized = F.interpolate(some, (size, size), mode="bilinear", antialias=True)[0]

@@ -2,7 +2,7 @@
 
 On ISIC 2018 (ISIC2018_ROOT) and ISIC 2017 (ISIC2017_ROOT), on made-up dermoscopy where neither is there: AUROC and
 best-threshold IoU of each detector against the lesion masks; retention, leak, background, composite of the mix;
-milliseconds per picture. Three views: whole frames; random resized crops with the map computed on the crop; the same
+milliseconds per image. Three views: whole frames; random resized crops with the map computed on the crop; the same
 crops with the map computed on the whole frame and carried through the crop. Writes fidelity.json and fidelity.md.
 
 The file is written after each detector, and a second run with the same options adds what is not yet in it.
@@ -26,8 +26,8 @@ from benchmarks.baselines import CentrePrior, Constant, ConstantRatio, Darkness
 from benchmarks.bootstrap import lesion_draws
 from benchmarks.crops import draw_crops
 from benchmarks.fidelity_data import READERS, Lesions, available
-from benchmarks.fidelity_table import OfRow, OfSet, markdown, summarise_pairs, summarise_pictures
-from benchmarks.fidelity_views import Frames, measure_pairs, measure_pictures
+from benchmarks.fidelity_table import OfRow, OfSet, markdown, summarise_images, summarise_pairs
+from benchmarks.fidelity_views import Frames, measure_images, measure_pairs
 from benchmarks.metadata import describe_run
 from longtail_mix import (
     BooleanMapSaliency,
@@ -102,7 +102,7 @@ def load_network(path: Path) -> nn.Module:
 
 @torch.inference_mode()
 def milliseconds(module: nn.Module | None, images: Tensor, repeats: int = 5) -> float | None:
-    """Median time per picture of a batch, after one call to warm up."""
+    """Median time per image of a batch, after one call to warm up."""
     if module is None:
         return None
     times = []
@@ -121,11 +121,11 @@ def _wait_for(device: torch.device) -> None:
 
 
 class Part(NamedTuple):
-    """All pictures of a set or one half of them, and how often each is drawn in each resample."""
+    """All images of a set or one half of them, and how often each is drawn in each resample."""
 
-    pictures: Tensor  # rows
+    images: Tensor  # rows
     pairs: Tensor  # bool [M]; partners come from the same half
-    picture_draws: Tensor
+    image_draws: Tensor
     pair_draws: Tensor
 
 
@@ -150,10 +150,8 @@ def measure_detector(
     result: dict[str, dict[str, dict[str, OfRow]]] = {}
     device, batch = frames.device, frames.batch
     for view, maps, masks in frames.views(detector.module):
-        of_pictures = measure_pictures(maps, masks, device, batch)
-        quality = {
-            name: summarise_pictures(of_pictures[part.pictures], part.picture_draws) for name, part in parts.items()
-        }
+        of_images = measure_images(maps, masks, device, batch)
+        quality = {name: summarise_images(of_images[part.images], part.image_draws) for name, part in parts.items()}
         for row, recipe in detector.recipes.items():
             of_pairs = measure_pairs(recipe, maps, masks, frames.data, device, batch, seed)
             for name, part in parts.items():
@@ -164,7 +162,7 @@ def measure_detector(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", choices=tuple(READERS), help="default: what the environment points at")
-    parser.add_argument("--pictures", type=int, help="so many of each set, drawn at random; default: all")
+    parser.add_argument("--images", type=int, help="so many of each set, drawn at random; default: all")
     names = (*detectors(), *WITH_SEGMENTER)
     parser.add_argument("--detectors", nargs="+", choices=names, help="default: all")
     parser.add_argument("--segmenter", type=Path, help="a checkpoint of examples/train_segmenter.py, for its rows")
@@ -183,12 +181,12 @@ def run(options: argparse.Namespace) -> None:
     for detector in table.values():
         if detector.module is not None:
             detector.module.to(options.device).eval()
-    setting = {name: getattr(options, name) for name in ("size", "pictures", "seed", "replicates", "batch")}
+    setting = {name: getattr(options, name) for name in ("size", "images", "seed", "replicates", "batch")}
     path = options.out / "fidelity.json"
     results = read_results(path, setting)
     spent: dict[str, float | None] = {}
     for name in options.data or available():
-        data = READERS[name](options.size, options.pictures, options.seed)
+        data = READERS[name](options.size, options.images, options.seed)
         some = data.images[:32].to(options.device)
         if not spent:
             spent = {row: milliseconds(d.module, some) for d in table.values() for row in d.recipes}

@@ -1,4 +1,4 @@
-"""Pictures with lesion masks and the pairs to mix: ISIC 2018, ISIC 2017, made-up dermoscopy."""
+"""Images with lesion masks and the pairs to mix: ISIC 2018, ISIC 2017, made-up dermoscopy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from longtail_mix.data import (
     CLASSES,
     isic2018_masks,
+    load_images,
     load_masks,
-    load_pictures,
     read_isic2018,
     squash,
     stratified_split,
@@ -40,13 +40,13 @@ class Lesions:
     aspect: float  # width / height of the frames before they were squashed
 
     def parts(self) -> dict[str, Tensor]:
-        """Rows of all pictures, and of the two halves by lesion."""
+        """Rows of all images, and of the two halves by lesion."""
         every = torch.arange(len(self.images))
         return {"all": every, "first half": every[~self.is_second_half], "second half": every[self.is_second_half]}
 
 
 def halves(labels: Tensor, lesions: tuple[str, ...]) -> Tensor:
-    """Whether each picture is in the second half; no lesion is in both: [N] bool."""
+    """Whether each image is in the second half; no lesion is in both: [N] bool."""
     split = stratified_split(labels, lesions, test_fraction=0.5, seed=HALF_SEED)
     is_second_half = torch.zeros(len(labels), dtype=torch.bool)
     is_second_half[split.test] = True
@@ -56,7 +56,7 @@ def halves(labels: Tensor, lesions: tuple[str, ...]) -> Tensor:
 def draw_pairs(
     is_tail: Tensor, is_head: Tensor, lesions: tuple[str, ...], is_second_half: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """A partner for each tail picture: any head picture of its half that shows another lesion, [M] and [M]."""
+    """A partner for each tail image: any head image of its half that shows another lesion, [M] and [M]."""
     number_of = {lesion: i for i, lesion in enumerate(dict.fromkeys(lesions))}
     lesion_of = torch.tensor([number_of[lesion] for lesion in lesions])
     tail = is_tail.nonzero().squeeze(1)
@@ -66,43 +66,43 @@ def draw_pairs(
     return tail, torch.multinomial(allowed.float(), 1, generator=generator).squeeze(1)
 
 
-def _some(number: int, pictures: int | None, seed: int) -> list[int]:
+def _some(number: int, limit: int | None, seed: int) -> list[int]:
     order = torch.randperm(number, generator=torch.Generator().manual_seed(seed))
-    kept: list[int] = order[:pictures].sort().values.tolist()
+    kept: list[int] = order[:limit].sort().values.tolist()
     return kept
 
 
-def _isic2018(size: int, pictures: int | None, seed: int) -> Lesions:
-    """Tail classes are all but the largest: every picture that is no naevus is mixed with a naevus."""
+def _isic2018(size: int, limit: int | None, seed: int) -> Lesions:
+    """Tail classes are all but the largest: every image that is no naevus is mixed with a naevus."""
     data = read_isic2018()
     masks = isic2018_masks(data)
-    rows = _some(len(data.paths), pictures, seed)
+    rows = _some(len(data.paths), limit, seed)
     lesions = tuple(data.lesions[i] for i in rows)
     second = halves(data.labels, data.lesions)[rows]
     is_head = data.labels[rows] == CLASSES.index("NV")
     pairs = draw_pairs(~is_head, is_head, lesions, second, torch.Generator().manual_seed(seed))
-    images = load_pictures([data.paths[i] for i in rows], size, fit=squash)
+    images = load_images([data.paths[i] for i in rows], size, fit=squash)
     return Lesions(
         "ISIC 2018", images, load_masks([masks[i] for i in rows], size, fit=squash), lesions, second, *pairs, 4 / 3
     )
 
 
-def _isic2017(size: int, pictures: int | None, seed: int) -> Lesions:
-    """It names neither classes nor lesions here: any picture is mixed with any other of its half."""
+def _isic2017(size: int, limit: int | None, seed: int) -> Lesions:
+    """It names neither classes nor lesions here: any image is mixed with any other of its half."""
     data = read_isic2017()
-    rows = _some(len(data.names), pictures, seed)
+    rows = _some(len(data.names), limit, seed)
     names = tuple(data.names[i] for i in rows)
     second = halves(torch.zeros(len(data.names), dtype=torch.int64), data.names)[rows]
     every = torch.ones(len(rows), dtype=torch.bool)
     pairs = draw_pairs(every, every, names, second, torch.Generator().manual_seed(seed))
-    images = load_pictures([data.paths[i] for i in rows], size, fit=squash)
+    images = load_images([data.paths[i] for i in rows], size, fit=squash)
     masks = load_masks([data.masks[i] for i in rows], size, fit=squash)
     # The frames differ in shape, most are 4:3.
     return Lesions("ISIC 2017", images, masks, names, second, *pairs, 4 / 3)
 
 
-def _synthetic(size: int, pictures: int | None, seed: int) -> Lesions:
-    number = 280 if pictures is None else pictures
+def _synthetic(size: int, limit: int | None, seed: int) -> Lesions:
+    number = 280 if limit is None else limit
     per_class = max(number // 14, 1)
     data = synthetic_dermoscopy([max(number - 6 * per_class, 1)] + [per_class] * 6, size, seed)
     second = halves(data.labels, data.lesions)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.bootstrap import bootstrap_means, bootstrap_quantiles, interval
 
-__all__ = ["Measure", "OfRow", "OfSet", "markdown", "summarise_pairs", "summarise_pictures"]
+__all__ = ["Measure", "OfRow", "OfSet", "markdown", "summarise_images", "summarise_pairs"]
 
 Measure: TypeAlias = "dict[str, float | list[float]]"
 OfRow: TypeAlias = "dict[str, Measure | int]"
@@ -29,12 +29,12 @@ COLUMNS = {
 INTERVALS = ("auroc", "composite", "composite_all_pairs")  # printed; the JSON file has all
 
 
-def summarise_pictures(of_pictures: Tensor, draws: Tensor) -> OfRow:
+def summarise_images(of_images: Tensor, draws: Tensor) -> OfRow:
     """AUROC and IoU, their tenth percentiles, each with its 95 % interval: [N, 2], draws [R, N]."""
-    summary: OfRow = {"pictures": int((~of_pictures[:, 0].isnan()).sum())}
-    means = bootstrap_means(of_pictures, draws)
+    summary: OfRow = {"images": int((~of_images[:, 0].isnan()).sum())}
+    means = bootstrap_means(of_images, draws)
     for i, name in enumerate(("auroc", "iou")):
-        values = of_pictures[:, i]
+        values = of_images[:, i]
         summary[name] = _measure(values.nanmean(), means[:, i])
         summary[f"{name}_tenth_percentile"] = _measure(
             torch.nanquantile(values, 0.1), bootstrap_quantiles(values, draws, 0.1)
@@ -80,7 +80,7 @@ def _table(title: str, of_rows: dict[str, OfRow], milliseconds: dict[str, float 
     lines = [
         title,
         "",
-        f"{any_row['pictures']} pictures with an AUROC, {any_row['pairs']} pairs.",
+        f"{any_row['images']} images with an AUROC, {any_row['pairs']} pairs.",
         "",
         f"| {' | '.join(('detector', *COLUMNS, 'ms'))} |",
         "|---" * (len(COLUMNS) + 2) + "|",

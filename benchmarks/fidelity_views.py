@@ -1,4 +1,4 @@
-"""The three ways in which a training loop sees a picture and its saliency, and what is measured in each."""
+"""The three ways in which a training loop sees an image and its saliency, and what is measured in each."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmarks.crops import crop_maps, crop_masks, crop_pictures
+from benchmarks.crops import crop_images, crop_maps, crop_masks
 from benchmarks.fidelity_data import Lesions
 from longtail_mix.metrics import auroc_and_iou, mix_fidelity
 
-__all__ = ["VIEWS", "Frames", "measure_pairs", "measure_pictures"]
+__all__ = ["VIEWS", "Frames", "measure_images", "measure_pairs"]
 
 VIEWS = ("whole frames", "crops, map of the crop", "crops, map carried")
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The pictures of a set, whole and cropped, kept on the host and measured batch by batch on a device."""
+    """The images of a set, whole and cropped, kept on the host and measured batch by batch on a device."""
 
     data: Lesions
     crops: Tensor  # [N, 4]
@@ -31,7 +31,7 @@ class Frames:
     @classmethod
     def crop(cls, data: Lesions, crops: Tensor, device: torch.device, batch: int) -> Frames:
         """Crop once what every detector looks at."""
-        images = _in_batches(crop_pictures, (data.images, crops), device, batch)
+        images = _in_batches(crop_images, (data.images, crops), device, batch)
         masks = _in_batches(crop_masks, (data.masks, crops), device, batch)
         return cls(data, crops, images, masks, device, batch)
 
@@ -51,8 +51,8 @@ class Frames:
         return _in_batches(detector, (images,), self.device, self.batch)
 
 
-def measure_pictures(maps: Tensor, masks: Tensor, device: torch.device, batch: int) -> Tensor:
-    """AUROC and best-threshold IoU of each picture: [N, 2] float64, NaN where there is no lesion."""
+def measure_images(maps: Tensor, masks: Tensor, device: torch.device, batch: int) -> Tensor:
+    """AUROC and best-threshold IoU of each image: [N, 2] float64, NaN where there is no lesion."""
 
     def quality(maps: Tensor, masks: Tensor) -> Tensor:
         return torch.stack(auroc_and_iou(maps, masks), 1)

@@ -1,6 +1,6 @@
 """What each detector makes of hairs, rulers, ink, stickers, dark corners, lesions at the border and over the frame.
 
-Draws made-up pictures; with ISIC2018_ROOT and ISIC2017_ROOT set also real ones. The real ones are not ours to publish.
+Draws made-up images; with ISIC2018_ROOT and ISIC2017_ROOT set also real ones. The real ones are not ours to publish.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.difficulties import Difficulty, made_up, real
 from benchmarks.fidelity import detectors
 from longtail_mix.metrics import saliency_auroc
 
-SUMMARY = "pictures of what the detectors make of hairs, rulers, ink and other troubles"
+SUMMARY = "images of what the detectors make of hairs, rulers, ink and other troubles"
 SHOWN = (
     "fine-grained",
     "spectral residual",
@@ -36,33 +36,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draw and print the AUROC of each detector on each picture."""
+    """Draw and print the AUROC of each detector on each image."""
     table = detectors(options.segmenter)
     modules = {name: table[name].module for name in SHOWN if name in table}
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, pictures in (("made_up", made_up(options.size)), ("real", real(options.size))):
-        if pictures:
-            figure, scores = draw(pictures, modules)
+    for name, images in (("made_up", made_up(options.size)), ("real", real(options.size))):
+        if images:
+            figure, scores = draw(images, modules)
             figure.savefig(options.out / f"{name}.png", dpi=70)
             print(markdown(scores))
 
 
 @torch.inference_mode()
 def draw(
-    pictures: list[Difficulty], modules: dict[str, nn.Module | None]
+    difficulties: list[Difficulty], modules: dict[str, nn.Module | None]
 ) -> tuple[Figure, dict[str, dict[str, float]]]:
-    """A row for each picture: itself with the lesion's outline, and the map of each detector with its AUROC."""
-    images = torch.stack([picture.image for picture in pictures])
-    masks = torch.stack([picture.mask for picture in pictures])
+    """A row for each image: itself with the lesion's outline, and the map of each detector with its AUROC."""
+    images = torch.stack([difficulty.image for difficulty in difficulties])
+    masks = torch.stack([difficulty.mask for difficulty in difficulties])
     maps = {name: module.eval()(images) for name, module in modules.items() if module is not None}
     scores = {name: saliency_auroc(of, masks).tolist() for name, of in maps.items()}
-    figure = Figure(figsize=(2 * (len(maps) + 1), 2.1 * len(pictures)), layout="constrained")
-    axes = figure.subplots(len(pictures), len(maps) + 1, squeeze=False)
-    for i, (picture, row) in enumerate(zip(pictures, axes, strict=True)):
-        row[0].imshow(_pixels(picture.image))
-        if 0 < picture.mask.sum() < picture.mask.numel():
-            row[0].contour(picture.mask[0].numpy(), levels=[0.5], colors="cyan", linewidths=1)
-        row[0].set_ylabel(picture.name)
+    figure = Figure(figsize=(2 * (len(maps) + 1), 2.1 * len(difficulties)), layout="constrained")
+    axes = figure.subplots(len(difficulties), len(maps) + 1, squeeze=False)
+    for i, (difficulty, row) in enumerate(zip(difficulties, axes, strict=True)):
+        row[0].imshow(_pixels(difficulty.image))
+        if 0 < difficulty.mask.sum() < difficulty.mask.numel():
+            row[0].contour(difficulty.mask[0].numpy(), levels=[0.5], colors="cyan", linewidths=1)
+        row[0].set_ylabel(difficulty.name)
         for ax, (name, of) in zip(row[1:], maps.items(), strict=True):
             ax.imshow(of[i, 0].numpy(), cmap="gray", vmin=0, vmax=1)
             ax.set_xlabel(f"AUROC {scores[name][i]:.3f}", fontsize=8)
@@ -71,8 +71,8 @@ def draw(
         for ax in row:
             ax.set_xticks([])
             ax.set_yticks([])
-    by_picture = {picture.name: {name: scores[name][i] for name in maps} for i, picture in enumerate(pictures)}
-    return figure, by_picture
+    by_image = {difficulty.name: {name: scores[name][i] for name in maps} for i, difficulty in enumerate(difficulties)}
+    return figure, by_image
 
 
 def _pixels(image: Tensor) -> np.ndarray[Any, Any]:
@@ -80,9 +80,9 @@ def _pixels(image: Tensor) -> np.ndarray[Any, Any]:
 
 
 def markdown(scores: dict[str, dict[str, float]]) -> str:
-    """AUROC of each detector on each picture."""
+    """AUROC of each detector on each image."""
     columns = list(next(iter(scores.values())))
-    lines = [f"| picture | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    lines = [f"| image | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, row in scores.items():
         cells = " | ".join(f"{row[column]:.3f}" for column in columns)
         lines.append(f"| {name.replace(chr(10), ', ')} | {cells} |")

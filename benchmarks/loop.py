@@ -1,7 +1,7 @@
-"""Pictures per second of the SPMix framework's loop: its data path, its views mixed, its whole training steps.
+"""Images per second of the SPMix framework's loop: its data path, its views mixed, its whole training steps.
 
 Random uint8 frames with uint8 maps, on the device or in the host's memory; the framework's own batches, methods and
-optimiser. A picture counts once, as one with a label that is kept, however many views and partners it takes. Parts take
+optimiser. An image counts once, as one with a label that is kept, however many views and partners it takes. Parts take
 turns; each turn is timed from an idle device to an idle device. Writes loop.json.
 """
 
@@ -29,7 +29,7 @@ from views import ViewSettings
 from benchmarks.metadata import describe_run
 from longtail_mix.functional import patch_mixup
 
-SUMMARY = "pictures per second of the framework's data path and training steps, with and without SPMix"
+SUMMARY = "images per second of the framework's data path and training steps, with and without SPMix"
 CLASS_COUNTS = (6705, 1113, 1099, 514, 327, 142, 115)  # ISIC 2018
 
 Part = Callable[[int], object]  # does its work for the batch of a step
@@ -53,7 +53,7 @@ class Loop:
         return self.batches.draw(step % self.batches.steps_per_epoch)
 
     def draw_and_mix(self, step: int) -> list[Tensor]:
-        """The data path and its views mixed as pictures, each by its own ratio."""
+        """The data path and its views mixed as images, each by its own ratio."""
         batch, method = self.draw(step), self.method
         assert isinstance(method, MomentumContrast)
         assert method.ratio is not None
@@ -117,7 +117,7 @@ def seconds_of(parts: dict[str, Part], repeats: int, together: int, device: torc
 
 
 def random_frames(count: int, size: int, where: torch.device, seed: int) -> Frames:
-    """Labels in the proportions of ISIC 2018, at least two pictures of each class."""
+    """Labels in the proportions of ISIC 2018, at least two images of each class."""
     generator = torch.Generator().manual_seed(seed)
     whole = partial(torch.randint, 0, 256, dtype=torch.uint8, generator=generator)
     shares = torch.tensor(CLASS_COUNTS).cumsum(0) / sum(CLASS_COUNTS)
@@ -129,7 +129,7 @@ def random_frames(count: int, size: int, where: torch.device, seed: int) -> Fram
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", default=PAPER.backbone, help="tiny_hybrid, or a timm model (%(default)s)")
     parser.add_argument("--size", type=int, default=PAPER.size, help="pixels of a view (%(default)s)")
-    parser.add_argument("--frame-size", type=int, default=256, help="pixels of a stored picture (%(default)s)")
+    parser.add_argument("--frame-size", type=int, default=256, help="pixels of a stored image (%(default)s)")
     parser.add_argument("--frames", type=int, default=1024, help="how many of them (%(default)s)")
     parser.add_argument("--frames-on", choices=("device", "host"), default="device", help="(%(default)s)")
     parser.add_argument("--batch", type=int, default=PAPER.batch_size, help="(%(default)s)")
@@ -158,13 +158,13 @@ def run(options: argparse.Namespace) -> None:
     frames = random_frames(options.frames, options.frame_size, where, config.seed)
     parts = parts_of(config, frames, device)
     seconds = seconds_of(parts, options.repeats, options.together, device)
-    print("| part | ms a step | quartiles | pictures/s |\n|---|---|---|---|")
+    print("| part | ms a step | quartiles | images/s |\n|---|---|---|---|")
     records = {}
     for name, of_part in seconds.items():
         median = statistics.median(of_part)
         low, high = torch.tensor(of_part).quantile(torch.tensor([0.25, 0.75])).tolist()
         print(f"| {name} | {1e3 * median:.1f} | {1e3 * low:.1f}-{1e3 * high:.1f} | {options.batch / median:.0f} |")
-        records[name] = {"seconds": of_part, "pictures_per_second": options.batch / median}
+        records[name] = {"seconds": of_part, "images_per_second": options.batch / median}
     measured = {key: value for key, value in vars(options).items() if key not in ("run", "out")}
     report = {**describe_run(device), "options": measured, "parts": records}
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from care_training import Outcome, Settings
-from pictures import Task
+from images import Task
 from report import REPLICATES, bootstrap, interval, write_metrics
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_auroc
@@ -102,7 +102,7 @@ def resampled_means(values: Tensor, lesions: Sequence[str], replicates: int = RE
 
 
 def rarest_class(task: Task) -> int:
-    """The class with the fewest training pictures."""
+    """The class with the fewest training images."""
     counts = task.class_counts()
     return counts.index(min(counts))
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from atomic_files import save_tensors
-from pictures import Pictures, Task
+from images import Images, Task
 from torch import Tensor, nn
 from tqdm import tqdm
 from training import Normalise
@@ -49,7 +49,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class Guide:
-    """Where the lesions of the training pictures are, of those for which it is known."""
+    """Where the lesions of the training images are, of those for which it is known."""
 
     masks: Tensor  # bool [N, 1, S, S]
     has_mask: Tensor  # bool [N]
@@ -57,7 +57,7 @@ class Guide:
 
 @dataclass
 class Outcome:
-    """A trained network, and what it says of the test pictures."""
+    """A trained network, and what it says of the test images."""
 
     method: str
     seed: int
@@ -68,7 +68,7 @@ class Outcome:
 
 
 class Classifier(nn.Module):
-    """Pictures in [0, 1] -> logits, and the map of the labels where there are labels.
+    """Images in [0, 1] -> logits, and the map of the labels where there are labels.
 
     The map is made inside the forward pass, so that it goes through DistributedDataParallel and autocast with it.
     """
@@ -190,11 +190,11 @@ class Trainer:
         name: str,
     ) -> list[float]:
         """AdamW with one cycle, as training.py; each process takes its share of every batch."""
-        settings, pictures = self.settings, self.task.train
+        settings, frames = self.settings, self.task.train
         optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=settings.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.1, cycle_momentum=False)
         augment = augmentation(settings.size, strong)
-        rows = draw_rows(len(pictures.labels), steps, settings.batch_size).to(pictures.labels.device)
+        rows = draw_rows(len(frames.labels), steps, settings.batch_size).to(frames.labels.device)
         progress = Progress()
         model, optimizer = accelerator.prepare(network, optimizer)
         accelerator.register_for_checkpointing(schedule, progress)
@@ -205,7 +205,7 @@ class Trainer:
         bar = tqdm(range(len(progress.losses), steps), name, unit="step", disable=not accelerator.is_main_process)
         for step in bar:
             batch = rows[step][accelerator.process_index :: accelerator.num_processes]
-            images, labels = pictures.images[batch] / 255, pictures.labels[batch]
+            images, labels = frames.images[batch] / 255, frames.labels[batch]
             if objective is None or guide is None:
                 masks = images.new_zeros(len(batch), 1, settings.size, settings.size)
                 images, _ = augment(images, masks)
@@ -232,7 +232,7 @@ def objective_of(criterion: nn.Module, attention: Attention) -> CARELoss:
 
 
 def augmentation(size: int, strong: bool) -> nn.Module:
-    """Crops and flips; rotation and colours as well if `strong`. A mask goes through what its picture goes through."""
+    """Crops and flips; rotation and colours as well if `strong`. A mask goes through what its image goes through."""
     colours = [K.RandomRotation(180.0, p=1.0), K.ColorJitter(0.2, 0.2, 0.2, 0.03, p=0.8)] if strong else []
     return K.AugmentationSequential(
         K.RandomResizedCrop((size, size), scale=(0.7, 1.0), ratio=(0.9, 1.1)),
@@ -243,25 +243,25 @@ def augmentation(size: int, strong: bool) -> nn.Module:
     )
 
 
-def draw_rows(pictures: int, steps: int, batch_size: int) -> Tensor:
-    """Which pictures each step sees [steps, batch]: epoch after epoch, none twice in one."""
-    epochs = -(-steps * batch_size // pictures)
-    rows = torch.cat([torch.randperm(pictures) for _ in range(epochs)])
+def draw_rows(images: int, steps: int, batch_size: int) -> Tensor:
+    """Which images each step sees [steps, batch]: epoch after epoch, none twice in one."""
+    epochs = -(-steps * batch_size // images)
+    rows = torch.cat([torch.randperm(images) for _ in range(epochs)])
     return rows[: steps * batch_size].view(steps, batch_size)
 
 
 @torch.no_grad()
-def judge(network: Classifier, pictures: Pictures, batch_size: int) -> tuple[Tensor, Tensor]:
+def judge(network: Classifier, images: Images, batch_size: int) -> tuple[Tensor, Tensor]:
     """Logits [N, K], and the map's mean inside and outside the lesion [N, 2], NaN without one; on the CPU."""
     network.eval()
     logits, attention = [], []
-    for rows in torch.arange(len(pictures.labels)).split(batch_size):
-        scores, cam = maps_of(network, pictures.images[rows], pictures.labels[rows])
+    for rows in torch.arange(len(images.labels)).split(batch_size):
+        scores, cam = maps_of(network, images.images[rows], images.labels[rows])
         logits.append(scores.cpu())
-        if pictures.masks is None:
+        if images.masks is None:
             attention.append(torch.full((len(rows), 2), torch.nan))
             continue
-        mask = pictures.masks[rows].float()
+        mask = images.masks[rows].float()
         full = F.interpolate(cam, mask.shape[-2:], mode="bilinear", align_corners=False)
         means = [(full * m).sum((1, 2, 3)) / m.sum((1, 2, 3)) for m in (mask, 1 - mask)]
         attention.append(torch.stack(means, 1).cpu())
@@ -269,7 +269,7 @@ def judge(network: Classifier, pictures: Pictures, batch_size: int) -> tuple[Ten
 
 
 def maps_of(network: Classifier, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits and maps of the labels of uint8 pictures, to look at."""
+    """Logits and maps of the labels of uint8 images, to look at."""
     with torch.enable_grad():
         logits, cam = network.eval()(images / 255, labels)
     assert cam is not None

@@ -29,7 +29,7 @@ from longtail_mix import (
     SelfPaced,
     WeightedCrossEntropy,
     mean_one_over_classes,
-    mean_one_over_pictures,
+    mean_one_over_images,
 )
 
 LOSSES = ("ce", "focal", "ldam", "balanced-softmax", "logit-adjustment", "lade", "label-aware-smoothing")
@@ -44,12 +44,12 @@ def add_criterion_options(parser: argparse.ArgumentParser) -> None:
 
 
 def build_weighting(weights: str, class_counts: Sequence[int], epochs: int, batch_size: int) -> nn.Module | None:
-    """A weighting by its name; those by class are scaled so that a training picture weighs 1 on average."""
+    """A weighting by its name; those by class are scaled so that a training image weighs 1 on average."""
     counts = list(class_counts)
     makers: dict[str, Callable[[], nn.Module | None]] = {
         "none": lambda: None,
-        "cb": lambda: ClassBalancedWeights(counts, mean_one_over_pictures),
-        "es": lambda: EffectiveNumberWeights(counts, None, mean_one_over_pictures),
+        "cb": lambda: ClassBalancedWeights(counts, mean_one_over_images),
+        "es": lambda: EffectiveNumberWeights(counts, None, mean_one_over_images),
         "spl": lambda: SelfPaced(Pace(epochs, batch_size)),
         "ohem": lambda: HardExamples(Pace(epochs, batch_size)),
         "class-ohem": lambda: ClassWiseHardExamples(Pace(epochs, batch_size)),

@@ -1,4 +1,4 @@
-"""Draw what each mix does to the same two made-up pictures: the figures of docs/operators.md.
+"""Draw what each mix does to the same two made-up images: the figures of docs/operators.md.
 
 python examples/draw_mixes.py docs/figures/mixes
 """
@@ -31,20 +31,20 @@ from longtail_mix.functional import (
 
 HEAD, TAIL = 0, 1
 COUNTS = torch.tensor([900, 9])
-SHARES = torch.tensor([0.75, 0.5, 0.25])  # of the first picture; the modules draw theirs
+SHARES = torch.tensor([0.75, 0.5, 0.25])  # of the first image; the modules draw theirs
 SIZE = 112
 BLOCK = 14
 
 
 class Panel(NamedTuple):
-    """A picture [3, H, W] or a map [1, h, w] in [0, 1], and what is written above it."""
+    """An image [3, H, W] or a map [1, h, w] in [0, 1], and what is written above it."""
 
-    picture: Tensor
+    image: Tensor
     title: str
 
 
 class Pair(NamedTuple):
-    """First and second pictures with their labels, as the mixes take them."""
+    """First and second images with their labels, as the mixes take them."""
 
     first: Tensor
     first_labels: Tensor
@@ -64,7 +64,7 @@ def main() -> None:
 
 def figures(seed: int) -> dict[str, list[Panel]]:
     """The panels of each mix, by name."""
-    tail, head, tail_lesion, head_lesion = two_pictures(seed)
+    tail, head, tail_lesion, head_lesion = two_images(seed)
     generator = torch.Generator().manual_seed(seed)
     boxes = random_boxes(SHARES, SIZE, SIZE, generator)
     tail_first = [Panel(tail[0], "tail (first)"), Panel(head[0], "head (second)")]
@@ -72,9 +72,9 @@ def figures(seed: int) -> dict[str, list[Panel]]:
 
     number = len(SHARES)
     labels = {TAIL: torch.full((number,), TAIL), HEAD: torch.full((number,), HEAD)}
-    pictures = {TAIL: tail.expand(number, -1, -1, -1), HEAD: head.expand(number, -1, -1, -1)}
-    onto_head = Pair(pictures[HEAD], labels[HEAD], pictures[TAIL], labels[TAIL])
-    onto_tail = Pair(pictures[TAIL], labels[TAIL], pictures[HEAD], labels[HEAD])
+    images = {TAIL: tail.expand(number, -1, -1, -1), HEAD: head.expand(number, -1, -1, -1)}
+    onto_head = Pair(images[HEAD], labels[HEAD], images[TAIL], labels[TAIL])
+    onto_tail = Pair(images[TAIL], labels[TAIL], images[HEAD], labels[HEAD])
     once = Pair(*(part[:1] for part in onto_tail))
 
     saliency = saliency_map(tail)
@@ -125,8 +125,8 @@ def with_ratio(spmix: SPMix, pair: Pair, name: str, generator: torch.Generator) 
     return [Panel(ratio[0], f"ratio,\n{name}"), *mixed(spmix.mix(pair.first, pair.second, ratio), target, "mix")]
 
 
-def two_pictures(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pictures uint8 [1, 3, S, S] of a tail and a head class, and their lesion masks [1, 1, S, S]."""
+def two_images(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Images uint8 [1, 3, S, S] of a tail and a head class, and their lesion masks [1, 1, S, S]."""
     counts = [1, 0, 0, 0, 0, 0, 1]
     data = synthetic_dermoscopy(counts, size=SIZE, seed=seed)
     order = data.labels.argsort(descending=True)  # the last class is the tail
@@ -140,13 +140,13 @@ def stand_in_for_grad_cam(lesion: Tensor) -> Tensor:
 
 
 def row_of(panels: Sequence[Panel]) -> Figure:
-    """One row of pictures and maps; maps from 0 (black) to 1 (white)."""
+    """One row of images and maps; maps from 0 (black) to 1 (white)."""
     figure = Figure(figsize=(1.75 * len(panels), 2.2))
-    for axis, (picture, title) in zip(figure.subplots(1, len(panels)), panels, strict=True):
-        if len(picture) == 1:
-            axis.imshow(picture[0].numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    for axis, (image, title) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        if len(image) == 1:
+            axis.imshow(image[0].numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         else:
-            axis.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
+            axis.imshow(image.permute(1, 2, 0).numpy(), interpolation="nearest")
         axis.set_title(title, fontsize=8)
         axis.set(xticks=[], yticks=[])
     figure.tight_layout(pad=0.3)

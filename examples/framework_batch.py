@@ -13,7 +13,7 @@ from longtail_mix.sampling import ClassSampler, EpochSampler, ShuffledSampler, b
 
 
 class Stream(NamedTuple):
-    """Pictures from one sampler, in one or two views."""
+    """Images from one sampler, in one or two views."""
 
     views: tuple[Tensor, ...]  # each float [B, 3, S, S] in [0, 1]
     maps: tuple[Tensor, ...]  # saliency carried through each view, [B, 1, S, S]; empty where it is not needed
@@ -43,11 +43,11 @@ class Needs:
 
 
 def natural(labels: Tensor, num_classes: int, seed: int) -> EpochSampler:  # noqa: ARG001  one call for all samplers
-    """The pictures as they come, each once an epoch."""
+    """The images as they come, each once an epoch."""
     return ShuffledSampler(len(labels), seed)
 
 
 def balanced(labels: Tensor, num_classes: int, seed: int) -> EpochSampler:
-    """Every class equally often, as many draws an epoch as there are pictures."""
+    """Every class equally often, as many draws an epoch as there are images."""
     counts = torch.bincount(labels, minlength=num_classes)
     return ClassSampler(labels, balanced_probabilities(counts), seed=seed)

@@ -133,7 +133,7 @@ class Config:
 
     @property
     def mixes(self) -> bool:
-        """Whether pictures are mixed by a ratio from saliency maps."""
+        """Whether images are mixed by a ratio from saliency maps."""
         return self.method == "spmix"
 
 

@@ -150,7 +150,7 @@ class MomentumContrast(Method):
         momentum: of the key network.
         queue: how many keys are kept; 0 for none.
         width: of the projection.
-        ratio: for each view of a batch the share of the labelled pictures, or None: nothing is mixed.
+        ratio: for each view of a batch the share of the labelled images, or None: nothing is mixed.
         layer: where they are mixed, a layer of the encoder.
     """
 

@@ -1,4 +1,4 @@
-"""From whole uint8 pictures to the batch of a step, all of it on the device.
+"""From whole uint8 images to the batch of a step, all of it on the device.
 
 Nothing but the seed and the number of the step decides what is in a batch: there is no generator that goes on from
 step to step. So a training that was killed goes on exactly as it would have, and N processes see what one would: every
@@ -24,7 +24,7 @@ def seed_of(*parts: int | str) -> int:
 
 @dataclass(frozen=True)
 class Frames:
-    """The training pictures whole, before views are cut from them."""
+    """The training images whole, before views are cut from them."""
 
     images: Tensor  # uint8 [N, 3, H, W]
     labels: Tensor  # int64 [N]
@@ -44,7 +44,7 @@ class Frames:
 
 @torch.no_grad()
 def with_saliency(frames: Frames, saliency: nn.Module, device: torch.device, batch_size: int = 256) -> Frames:
-    """The frames with their saliency, found once on the whole pictures."""
+    """The frames with their saliency, found once on the whole images."""
     parts = tqdm(frames.images.split(batch_size), "saliency", leave=False)
     maps = torch.cat([saliency(part.to(device)).mul(255).round().to(torch.uint8).cpu() for part in parts])
     return replace(frames, maps=maps)
@@ -53,19 +53,19 @@ def with_saliency(frames: Frames, saliency: nn.Module, device: torch.device, bat
 class Batches:
     """The batches of a training, by number.
 
-    Where the frames are on the device, a batch never leaves it. Where they are on the host, the pictures of a batch
+    Where the frames are on the device, a batch never leaves it. Where they are on the host, the images of a batch
     are copied through pinned memory while the device works on the last one.
 
     Args:
         frames: where they are, they stay.
         num_classes: K.
         settings: how views are drawn.
-        batch_size: pictures of a step, over all processes together.
+        batch_size: images of a step, over all processes together.
         seed: another seed, other batches.
         device: where the batches are wanted.
 
     Raises:
-        ValueError: a batch that the processes cannot share evenly, or more than there are pictures.
+        ValueError: a batch that the processes cannot share evenly, or more than there are images.
     """
 
     def __init__(
@@ -78,9 +78,7 @@ class Batches:
         device: torch.device,
     ) -> None:
         if not 1 <= batch_size <= len(frames.labels):
-            raise ValueError(
-                f"batch_size: expected 1 to {len(frames.labels)}, the pictures there are, got {batch_size}"
-            )
+            raise ValueError(f"batch_size: expected 1 to {len(frames.labels)}, the images there are, got {batch_size}")
         self.frames, self.num_classes, self.settings = frames, num_classes, settings
         self.batch_size, self.seed, self.device = batch_size, seed, device
         self.steps_per_epoch = len(frames.labels) // batch_size
@@ -88,7 +86,7 @@ class Batches:
         self._on_device = frames.labels.to(device)
 
     def set_epoch(self, needs: Needs, epoch: int) -> None:
-        """Draw which pictures the steps of an epoch see."""
+        """Draw which images the steps of an epoch see."""
         if needs.maps and self.frames.maps is None:
             raise ValueError("frames: expected saliency maps, which this method needs, got none")
         self._needs = needs
@@ -136,8 +134,8 @@ class Batches:
             view_maps += [] if view_map is None else [view_map]
         return Stream(tuple(views), tuple(view_maps), self._on_device[rows.to(self.device, non_blocking=True)])
 
-    def _take(self, pictures: Tensor, rows: Tensor) -> Tensor:
-        taken = pictures[rows]
+    def _take(self, images: Tensor, rows: Tensor) -> Tensor:
+        taken = images[rows]
         if taken.device.type == "cpu" and self.device.type == "cuda":
             taken = taken.pin_memory()
         return taken.to(self.device, non_blocking=True)

@@ -33,7 +33,7 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def predict(self, images: Tensor) -> Tensor:
-        """Logits [B, K] of pictures [B, 3, S, S] in [0, 1]."""
+        """Logits [B, K] of images [B, 3, S, S] in [0, 1]."""
 
     def after_step(self) -> None:
         """What follows a step of the optimiser."""
@@ -61,17 +61,17 @@ class CrossEntropy(Method):
 
 
 class OfClasses:
-    """A sampler factory: the pictures as they come, but of some classes only.
+    """A sampler factory: the images as they come, but of some classes only.
 
-    With the head classes as the partners' stream, the pair of any picture is a head picture, each head picture equally
-    likely. So two streams pair as ``HeadTailPairing`` does within a batch, and no tail picture is left without one.
+    With the head classes as the partners' stream, the pair of any image is a head image, each head image equally
+    likely. So two streams pair as ``HeadTailPairing`` does within a batch, and no tail image is left without one.
     """
 
     def __init__(self, classes: tuple[int, ...]) -> None:
         self.classes = classes
 
     def __call__(self, labels: Tensor, num_classes: int, seed: int) -> EpochSampler:
-        """As many draws an epoch as there are pictures of all classes."""
+        """As many draws an epoch as there are images of all classes."""
         counts = torch.bincount(labels, minlength=num_classes)
         chosen = torch.zeros_like(counts)
         chosen[list(self.classes)] = counts[list(self.classes)]

@@ -19,8 +19,8 @@ from longtail_mix.functional import mixup
 class MiSLAS(Method):
     """Two stages (Zhong et al. 2021, "Improving calibration for long-tailed recognition").
 
-    1. Mixup on the pictures as they come, with cross entropy. The partners are a second stream of them; the shares are
-       uniform in [0, 1] (Beta(1, 1), the authors' choice for CIFAR), one for each picture, taken from the noise.
+    1. Mixup on the images as they come, with cross entropy. The partners are a second stream of them; the shares are
+       uniform in [0, 1] (Beta(1, 1), the authors' choice for CIFAR), one for each image, taken from the noise.
     2. The classes equally often, nothing is mixed, and the encoder is frozen. Label-aware smoothing trains the
        classifier, ``logits = s * (W x) + b`` with a learnt scale s for each class, from the W, b of the first stage on
        and ``s = 1`` (their Eq. 8 with r = 1). BatchNorm, where there is any, goes on gathering statistics, now of the
@@ -28,7 +28,7 @@ class MiSLAS(Method):
 
     Args:
         network: encoder and classifier.
-        class_counts: training pictures of each class.
+        class_counts: training images of each class.
         first_stage: how many epochs it takes.
         head: smoothing of the most frequent class.
         tail: smoothing of the rarest.
@@ -53,7 +53,7 @@ class MiSLAS(Method):
         self.needs = Needs(balanced) if self.features_are_frozen else Needs(natural, partners=natural)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Cross entropy of mixed pictures, then label-aware smoothing."""
+        """Cross entropy of mixed images, then label-aware smoothing."""
         labels, (images,) = batch.labelled.labels, batch.labelled.views
         if self.features_are_frozen:
             with torch.no_grad():
@@ -61,7 +61,7 @@ class MiSLAS(Method):
             loss: Tensor = self.smoothing(self._scaled(features), labels)
             return loss
         if batch.partners is None:
-            raise ValueError("partners: expected a second stream of pictures, got None")
+            raise ValueError("partners: expected a second stream of images, got None")
         share = (batch.noise[0][:, 0, 0, 0] + 1) / 2
         mixed, target = mixup(images, labels, batch.partners.views[0], batch.partners.labels, share)
         return target.loss(partial(F.cross_entropy, reduction="none"), self.network(mixed))

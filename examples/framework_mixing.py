@@ -50,7 +50,7 @@ class FidelityRecipe:
 
 
 class RandomRecipe:
-    """No saliency: each patch has a ratio of its own, uniform from `low` to `alpha`, whatever the pictures show."""
+    """No saliency: each patch has a ratio of its own, uniform from `low` to `alpha`, whatever the images show."""
 
     def __init__(self, patch_size: int, alpha: float, low: float = 0.0) -> None:
         self.patch_size, self.alpha, self.low = patch_size, alpha, low
@@ -60,8 +60,8 @@ class RandomRecipe:
         return self.low + (self.alpha - self.low) * uniform
 
 
-class OnePerPicture:
-    """Ordinary mixup's form: the ratio of a picture is the mean of what `recipe` gives its patches."""
+class OnePerImage:
+    """Ordinary mixup's form: the ratio of an image is the mean of what `recipe` gives its patches."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -77,13 +77,13 @@ def _noisy(maps: Tensor, noise: Tensor) -> Tensor:
 
 
 class StreamRatio(nn.Module):
-    """The ratios of a batch, one for each view: 1 for the pictures that are not to be mixed.
+    """The ratios of a batch, one for each view: 1 for the images that are not to be mixed.
 
     Args:
         recipe: from maps and noise to ratios.
-        mixed_classes: the classes whose pictures are mixed.
+        mixed_classes: the classes whose images are mixed.
         num_classes: K.
-        probability: with which a view of such a picture is mixed. A corner of the partners' noise decides, each view
+        probability: with which a view of such an image is mixed. A corner of the partners' noise decides, each view
             for itself.
     """
 
@@ -99,10 +99,10 @@ class StreamRatio(nn.Module):
         self.register_buffer("is_mixed", mask, persistent=False)
 
     def forward(self, batch: Batch, view: int) -> Tensor:
-        """The share of the labelled picture in each patch, [B, 1, h, w]."""
+        """The share of the labelled image in each patch, [B, 1, h, w]."""
         noise, partners = batch.noise[view], batch.partners
         if partners is None:
-            raise ValueError("partners: expected a second stream of pictures, got None")
+            raise ValueError("partners: expected a second stream of images, got None")
         # Maps that a recipe does not look at are not carried; it gets the noise in their place.
         tail, head = (part.maps[view] if part.maps else noise[:, :1] for part in (batch.labelled, partners))
         ratio = self.recipe(tail, head, noise)

@@ -26,7 +26,7 @@ WITH_IMG_SIZE = ("vision_transformer", "vision_transformer_hybrid")
 
 
 def build_encoder(backbone: str, size: int, pretrained: bool = False) -> nn.Module:
-    """A network from pictures [B, 3, size, size] to features [B, D]: any timm model, or :func:`tiny_hybrid`.
+    """A network from images [B, 3, size, size] to features [B, D]: any timm model, or :func:`tiny_hybrid`.
 
     `pretrained` loads timm's weights. For the paper's hybrid there are none as a whole; its ResNet-50-D gets those of
     ImageNet and its transformer blocks start at random. The paper does not say what its own started from.
@@ -58,7 +58,7 @@ def check_backbone(backbone: str, pretrained: bool) -> None:
 def tiny_hybrid(size: int) -> nn.Module:
     """A hybrid for two CPU cores, 0.3 million weights: two stages of a ResNet, then three transformer blocks 96 wide.
 
-    With GroupNorm in the place of BatchNorm, so that what a picture becomes does not depend on its batch and several
+    With GroupNorm in the place of BatchNorm, so that what an image becomes does not depend on its batch and several
     processes are exactly one.
     """
     norm = partial(GroupNorm, num_groups=4)
@@ -82,12 +82,12 @@ def tiny_hybrid(size: int) -> nn.Module:
 
 
 def has_batch_norm(encoder: nn.Module) -> bool:
-    """Whether what a picture becomes in training depends on its batch."""
+    """Whether what an image becomes in training depends on its batch."""
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in encoder.modules())
 
 
 def check_encoder(backbone: str, size: int, layer: str | None, patch_size: int) -> nn.Module:
-    """Run two pictures without values through the encoder, mixed at `layer` if one is given; raise where that fails.
+    """Run two images without values through the encoder, mixed at `layer` if one is given; raise where that fails.
 
     Nothing is computed (PyTorch's "meta" device), so it takes a second whatever the network.
 
@@ -101,15 +101,15 @@ def check_encoder(backbone: str, size: int, layer: str | None, patch_size: int) 
     try:
         with torch.device("meta"):
             encoder = build_encoder(backbone, size)
-            pictures, ratio = torch.rand(2, 3, size, size), torch.rand(2, 1, size // patch_size, size // patch_size)
-            encoder(pictures)
+            images, ratio = torch.rand(2, 3, size, size), torch.rand(2, 1, size // patch_size, size // patch_size)
+            encoder(images)
     except (AssertionError, RuntimeError) as error:
         raise ValueError(f"size: expected one that {backbone} takes, got {size}: {error}") from error
     if layer is None:
         return encoder
     try:
         with mix_at(encoder, layer) as mix_inside:
-            mix_inside(pictures, pictures, ratio)
+            mix_inside(images, images, ratio)
     except (TypeError, RuntimeError) as error:  # as MixInside finds, or the model, past the layer
         raise ValueError(f"mix_layer: expected one that all after it depends on, got {layer!r}: {error}") from error
     return encoder
@@ -127,10 +127,10 @@ def projection_head(width: int, out: int) -> nn.Sequential:
 
 
 class Network(nn.Module):
-    """Pictures in [0, 1] -> features -> logits; and a projection of the features for contrastive losses.
+    """Images in [0, 1] -> features -> logits; and a projection of the features for contrastive losses.
 
     Args:
-        encoder: from normalised pictures [B, 3, S, S] to features [B, D]; it has ``num_features``, as timm's have.
+        encoder: from normalised images [B, 3, S, S] to features [B, D]; it has ``num_features``, as timm's have.
         num_classes: K.
         projection: width of the projection, or None for a network without one.
         prototypes: whether it has prototypes of the classes in the space of the projection, as BCL wants them: a
@@ -158,7 +158,7 @@ class Network(nn.Module):
         return features
 
     def mixed_features(self, tail: Tensor, head: Tensor, ratio: Tensor, layer: str) -> Tensor:
-        """Features [B, D] of pictures that are mixed at `layer`, with `ratio` of the tail."""
+        """Features [B, D] of images that are mixed at `layer`, with `ratio` of the tail."""
         with mix_at(self.encoder, layer) as mix_inside:
             features: Tensor = mix_inside(self.normalise(tail), self.normalise(head), ratio)
         return features
@@ -184,7 +184,7 @@ class Network(nn.Module):
 
 
 class Normalise(nn.Module):
-    """[0, 1] -> the range the encoder likes, as part of the network: mixing and saliency see plain pictures."""
+    """[0, 1] -> the range the encoder likes, as part of the network: mixing and saliency see plain images."""
 
     mean: Tensor
     std: Tensor

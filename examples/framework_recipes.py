@@ -20,7 +20,7 @@ from framework_methods import CrossEntropy, Method, OfClasses
 from framework_mislas import MiSLAS
 from framework_mixing import (
     FidelityRecipe,
-    OnePerPicture,
+    OnePerImage,
     PaperRecipe,
     RandomRecipe,
     Recipe,
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 RELEASED_LOW = 0.5  # the least ratio of the released code, and so of its random counterpart
-MARGIN = 1 / 28  # by which skin contrast widens a lesion, in sides of the picture: with it mixes keep more of it
+MARGIN = 1 / 28  # by which skin contrast widens a lesion, in sides of the image: with it mixes keep more of it
 
 
 def build_method(config: Config, class_counts: Sequence[int]) -> Method:
@@ -56,7 +56,7 @@ def build_method(config: Config, class_counts: Sequence[int]) -> Method:
 
     Args:
         config: the options.
-        class_counts: training pictures of each class.
+        class_counts: training images of each class.
     """
     counts = list(class_counts)
     encoder = build_encoder(config.backbone, config.size, config.pretrained)
@@ -114,9 +114,9 @@ def build_ratio(config: Config, class_counts: Sequence[int]) -> StreamRatio:
     patches  saliency  the ratio
     =======  ========  ====================================================================
     yes      yes       the recipe
-    no       yes       one for each picture: the mean of the recipe's over its patches
+    no       yes       one for each image: the mean of the recipe's over its patches
     yes      no        one for each patch, uniform between the recipe's lowest and highest
-    no       no        one for each picture, uniform likewise: mixup that keeps the label
+    no       no        one for each image, uniform likewise: mixup that keeps the label
     =======  ========  ====================================================================
 
     The paper prints the four rows and nothing about how they were run.
@@ -137,7 +137,7 @@ def _recipe(config: Config) -> Recipe:
         "fidelity": FidelityRecipe(patch_size, alpha),
     }
     recipe = recipes[config.ratio]
-    return recipe if config.patches else OnePerPicture(recipe)
+    return recipe if config.patches else OnePerImage(recipe)
 
 
 def build_saliency(config: Config) -> nn.Module | None:

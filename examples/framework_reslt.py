@@ -29,21 +29,21 @@ class Branch(nn.Module):
 
 
 class ResLT(Method):
-    """Residual learning for long-tailed recognition (Cui et al. 2022), on the pictures as they come.
+    """Residual learning for long-tailed recognition (Cui et al. 2022), on the images as they come.
 
     A main branch for all classes, one for medium and few, one for few; the logits of the network are their sum::
 
         L = (1 - alpha) L_fusion + alpha L_branch
-        L_fusion = cross entropy of the summed logits, over all pictures
-        L_branch = cross entropy of each branch alone, over the pictures of its own classes only:
-                   the mean over all pairs of a picture and a branch it belongs to
+        L_fusion = cross entropy of the summed logits, over all images
+        L_branch = cross entropy of each branch alone, over the images of its own classes only:
+                   the mean over all pairs of an image and a branch it belongs to
 
-    The groups are those of :func:`longtail_mix.many_medium_few`; the paper cuts by the number of pictures. Its branches
+    The groups are those of :func:`longtail_mix.many_medium_few`; the paper cuts by the number of images. Its branches
     leave the encoder before the pooling; here, so that any encoder will do, after it.
 
     Args:
         network: of which the encoder is used, and the classifier by the main branch.
-        class_counts: training pictures of each class.
+        class_counts: training images of each class.
         alpha: the share of the branches' own losses; the authors' choice for CIFAR-100-LT.
     """
 

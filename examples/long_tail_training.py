@@ -1,4 +1,4 @@
-"""Training as the long-tailed literature does it: SGD, two streams of pictures, a loss, a mix; resumed by epochs."""
+"""Training as the long-tailed literature does it: SGD, two streams of images, a loss, a mix; resumed by epochs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import kornia.augmentation as K
 import timm
 import torch
 from atomic_files import save_tensors
-from pictures import Task
+from images import Task
 from resnet_cifar import ResNetCifar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -50,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Method:
-    """A loss and a mix, each made for the pictures of each class and the settings."""
+    """A loss and a mix, each made for the images of each class and the settings."""
 
     name: str
     criterion: Callable[[list[int], Settings], nn.Module]
@@ -68,7 +68,7 @@ def build(settings: Settings, num_classes: int, cosine: bool) -> nn.Sequential:
 
 
 def two_streams(task: Task, batch_size: int, seed: int) -> TwoStreamLoader:
-    """The training pictures as they come, and with balanced classes."""
+    """The training images as they come, and with balanced classes."""
     labels = task.train.labels
     data = TensorDataset(task.train.images, labels)
     shuffled = ShuffledSampler(len(labels), seed)
@@ -101,7 +101,7 @@ class Training:
         self.seconds = 0.0
 
     def run_epoch(self) -> None:
-        """Every picture once, beside as many with balanced classes."""
+        """Every image once, beside as many with balanced classes."""
         started = time.perf_counter()
         self.model.train()
         self.loader.set_epoch(self.epoch)
@@ -157,7 +157,7 @@ class Training:
 def train(
     task: Task, method: Method, settings: Settings, seed: int, device: torch.device, checkpoint: Path | None = None
 ) -> Run:
-    """Train one network from scratch, or from where `checkpoint` is, and let it judge the test pictures."""
+    """Train one network from scratch, or from where `checkpoint` is, and let it judge the test images."""
     training = Training(task, method, settings, seed, device)
     if checkpoint is not None and checkpoint.exists():
         training.load(checkpoint)

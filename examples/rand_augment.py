@@ -1,6 +1,6 @@
 """RandAugment (Cubuk et al. 2020) in two parts: its geometry as matrices, its colours as changes of a batch.
 
-The fourteen operations and their ranges are those of torchvision's RandAugment. Which ones a picture gets is drawn
+The fourteen operations and their ranges are those of torchvision's RandAugment. Which ones an image gets is drawn
 elsewhere: here are `operation`, int64 [B, K], a number below NUM_OPERATIONS, and `strength` [B, K] in [-1, 1], the
 magnitude as a share of the largest, with the sign.
 """
@@ -27,14 +27,14 @@ IDENTITY, SHEAR_X, SHEAR_Y, TRANSLATE_X, TRANSLATE_Y, ROTATE, FIRST_COLOUR = ran
 
 
 def geometry_of(operation: Tensor, strength: Tensor) -> Tensor:
-    """Where each point of a picture comes from, [B] -> [B, 3, 3], in coordinates from -1 to 1; all about the centre."""
+    """Where each point of an image comes from, [B] -> [B, 3, 3], in coordinates from -1 to 1; all about the centre."""
 
     def amount(of: int, most: float) -> Tensor:
         return torch.where(operation == of, most * strength, 0.0)
 
     angle = amount(ROTATE, pi / 6)  # against the clock, as a viewer sees it
     shear_x, shear_y = amount(SHEAR_X, 0.3), amount(SHEAR_Y, 0.3)
-    share = 2 * 150 / 331  # the paper moves a picture of 331 pixels by at most 150
+    share = 2 * 150 / 331  # the paper moves an image of 331 pixels by at most 150
     translate_x, translate_y = amount(TRANSLATE_X, share), amount(TRANSLATE_Y, share)
     nothing, one = torch.zeros_like(angle), torch.ones_like(angle)
     # Only one of the amounts is not zero, so their order does not matter.
@@ -94,7 +94,7 @@ NUM_OPERATIONS = FIRST_COLOUR + len(COLOURS)
 
 
 def change_colours(images: Tensor, operation: Tensor, strength: Tensor) -> None:
-    """Give each picture its colour operations in the order drawn, in place; each runs on its own pictures only.
+    """Give each image its colour operations in the order drawn, in place; each runs on its own images only.
 
     Args:
         images: float [B, 3, H, W] in [0, 1], on any device.

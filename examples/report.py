@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from atomic_files import write_json
+from images import Task
 from matplotlib.figure import Figure
-from pictures import Task
 from torch import Tensor
 from training import Run
 
@@ -28,7 +28,7 @@ REPLICATES = 1000
 
 
 def measure(logits: Tensor, labels: Tensor, groups: ClassGroups) -> dict[str, Tensor]:
-    """The metrics of the tables for one run, by torchmetrics, of the pictures that this process has."""
+    """The metrics of the tables for one run, by torchmetrics, of the images that this process has."""
     metrics = long_tail_metrics(logits.shape[1], groups)
     for metric in metrics.values():
         metric.distributed_available_fn = lambda: False  # or it would wait for processes that never ask
@@ -79,15 +79,15 @@ def resampled_confusions(
     Args:
         logits: [seeds, N, K].
         labels: [N].
-        lesions: N ids; the pictures of a lesion are drawn together.
+        lesions: N ids; the images of a lesion are drawn together.
         replicates: how many resamples.
         generator: from the same seed the same lesions are drawn at every call, so that methods can be compared.
     """
-    _, pictures, classes = logits.shape
+    _, images, classes = logits.shape
     names = {name: i for i, name in enumerate(dict.fromkeys(lesions))}
     lesion_of = torch.tensor([names[lesion] for lesion in lesions])
     label_of = torch.zeros(len(names), dtype=torch.int64).scatter_(0, lesion_of, labels)
-    weights = torch.zeros(replicates, pictures, dtype=torch.float64)
+    weights = torch.zeros(replicates, images, dtype=torch.float64)
     for label in range(classes):
         members = (label_of == label).nonzero().squeeze(1)
         drawn = members[torch.randint(len(members), (replicates, len(members)), generator=generator)]
@@ -204,13 +204,13 @@ def write_metrics(
 ) -> None:
     """metrics.json under `folder`: results, and what has to be known beside them; `package` is named with the usual.
 
-    `device` is where the training ran, unless it is where the pictures are.
+    `device` is where the training ran, unless it is where the images are.
     """
     report = {
         "task": task.name,
         "classes": task.classes,
-        "training_pictures": task.class_counts(),
-        "test_pictures": torch.bincount(task.test.labels, minlength=len(task.classes)).tolist(),
+        "training_images": task.class_counts(),
+        "test_images": torch.bincount(task.test.labels, minlength=len(task.classes)).tolist(),
         "settings": asdict(settings),
         "seeds": list(dict.fromkeys(seeds)),
         **results,

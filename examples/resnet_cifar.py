@@ -1,4 +1,4 @@
-"""The small ResNets for 32 x 32 pictures of He et al. 2016, Sec. 4.2: ResNet-32 is ``ResNetCifar(32)``."""
+"""The small ResNets for 32 x 32 images of He et al. 2016, Sec. 4.2: ResNet-32 is ``ResNetCifar(32)``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ResNetCifar(nn.Module):
         depth: 20, 32, 44, 56, ...
 
     Shape:
-        pictures [B, 3, H, W] -> features [B, 64].
+        images [B, 3, H, W] -> features [B, 64].
     """
 
     num_features = 64

@@ -19,7 +19,7 @@ NETWORKS = {
 
 
 class Prepare(nn.Module):
-    """Pictures in [0, 1] -> the size the network was trained at, ImageNet's mean 0 and standard deviation 1."""
+    """Images in [0, 1] -> the size the network was trained at, ImageNet's mean 0 and standard deviation 1."""
 
     mean: Tensor
     std: Tensor
@@ -37,7 +37,7 @@ class Prepare(nn.Module):
 
 
 def build_segmenter(name: str, size: int) -> nn.Sequential:
-    """Pictures [B, 3, H, W] in [0, 1] -> {"out": logits [B, 2, size, size]}, background first; fresh weights."""
+    """Images [B, 3, H, W] in [0, 1] -> {"out": logits [B, 2, size, size]}, background first; fresh weights."""
     return nn.Sequential(Prepare(size), NETWORKS[name]())
 
 

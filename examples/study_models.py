@@ -17,7 +17,7 @@ DROPOUT = 0.5
 
 
 class Backbone(nn.Module):
-    """The convolutional part of a timm model: pictures in [0, 1] -> its last feature map [B, C, h, w]."""
+    """The convolutional part of a timm model: images in [0, 1] -> its last feature map [B, C, h, w]."""
 
     body: Any
 
@@ -64,7 +64,7 @@ class HierarchicalHead(nn.Module):
 
 
 class StudyModel(nn.Module):
-    """Backbone and head: pictures -> logits of each level, the diagnosis last."""
+    """Backbone and head: images -> logits of each level, the diagnosis last."""
 
     def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -76,30 +76,30 @@ class StudyModel(nn.Module):
 
 
 class LevelLoss(nn.Module):
-    """Eqs. 3 and 10: the losses of a picture summed over its levels, weighted, averaged over the batch.
+    """Eqs. 3 and 10: the losses of an image summed over its levels, weighted, averaged over the batch.
 
-    The weight belongs to the picture, by its diagnosis or by its summed loss. A melanocytic lesion has two levels.
+    The weight belongs to the image, by its diagnosis or by its summed loss. A melanocytic lesion has two levels.
 
     Args:
-        per_picture: logits and labels [B] to losses [B].
+        per_image: logits and labels [B] to losses [B].
         weighting: losses [B] and labels [B] to weights [B], or None.
     """
 
     melanocytic: Tensor
     malignant: Tensor
 
-    def __init__(self, per_picture: nn.Module, weighting: nn.Module | None) -> None:
+    def __init__(self, per_image: nn.Module, weighting: nn.Module | None) -> None:
         super().__init__()
-        self.per_picture, self.weighting = per_picture, weighting
+        self.per_image, self.weighting = per_image, weighting
         self.register_buffer("melanocytic", torch.tensor(MELANOCYTIC))
         self.register_buffer("malignant", torch.tensor(MALIGNANT))
 
     def forward(self, levels: tuple[Tensor, ...], labels: Tensor) -> Tensor:
-        losses: Tensor = self.per_picture(levels[-1], labels)
+        losses: Tensor = self.per_image(levels[-1], labels)
         if len(levels) == 3:
             melanocytic = self.melanocytic[labels]
-            losses = losses + self.per_picture(levels[0], melanocytic)
-            losses = losses + (1 - melanocytic) * self.per_picture(levels[1], self.malignant[labels])
+            losses = losses + self.per_image(levels[0], melanocytic)
+            losses = losses + (1 - melanocytic) * self.per_image(levels[1], self.malignant[labels])
         if self.weighting is not None:
             losses = losses * self.weighting(losses.detach(), labels)
         return losses.mean()

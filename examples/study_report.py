@@ -52,7 +52,7 @@ TABLES = {key: number for number, key in enumerate(PAPER, 2)}
 
 @dataclass(frozen=True)
 class Result:
-    """What a cell of the grid made of the test pictures of its split."""
+    """What a cell of the grid made of the test images of its split."""
 
     cell: dict[str, Any]
     task: str

@@ -1,6 +1,6 @@
 """CARE in its two stages: plain training, then fine-tuning with the attention loss, against fine-tuning without it.
 
-    python examples/train_care.py                                   made-up pictures, about ten minutes on two cores
+    python examples/train_care.py                                   made-up images, about ten minutes on two cores
     python examples/train_care.py --data isic2018 --model resnet50 --pretrained --size 224 --output-stride 0 \\
         --bases ce csl fl da --seeds 0 1 2                          the real ones, under ISIC2018_ROOT
     accelerate launch --num_processes 4 examples/train_care.py ...  several processes; --mixed-precision bf16 for AMP
@@ -20,7 +20,7 @@ import torch
 from care_report import rarest_class, summarise, table, write_report
 from care_training import Attention, Classifier, Guide, Outcome, Settings, Trainer, maps_of
 from criteria import CRITERIA, build_criterion
-from pictures import BACKGROUND_CUE, Pictures, Task, isic2018_task, synthetic_task
+from images import BACKGROUND_CUE, Images, Task, isic2018_task, synthetic_task
 from segmenters import load_segmenter
 from torch import Tensor, nn
 
@@ -44,8 +44,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--data", choices=["synthetic", "isic2018"], default="synthetic")
-    add("--split-seed", type=int, default=0, help="of the made-up pictures, or of the stratified 80/20 split")
-    add("--background-cue", type=float, default=BACKGROUND_CUE, help="of the made-up training pictures")
+    add("--split-seed", type=int, default=0, help="of the made-up images, or of the stratified 80/20 split")
+    add("--background-cue", type=float, default=BACKGROUND_CUE, help="of the made-up training images")
     add(
         "--bases",
         nargs="+",
@@ -70,7 +70,7 @@ def arguments() -> argparse.Namespace:
     )
     add("--output-stride", type=int, default=8, help="pixels per cell of the map; 0 leaves it to the network")
     add("--pretrained", action="store_true", help="start from ImageNet's weights, as the paper does")
-    add("--size", type=int, default=64, help="side of the pictures in pixels")
+    add("--size", type=int, default=64, help="side of the images in pixels")
     add("--steps", type=int, default=400, help="of the first stage")
     add("--finetune-steps", type=int, default=200, help="of the second")
     add("--batch-size", type=int, default=64)
@@ -80,7 +80,7 @@ def arguments() -> argparse.Namespace:
     add("--mixed-precision", choices=["no", "fp16", "bf16"], default="no")
     add("--checkpoint-every", type=int, default=200, help="steps")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    add("--cache-dir", type=Path, help="where decoded pictures are kept")
+    add("--cache-dir", type=Path, help="where decoded images are kept")
     add("--out", type=Path, default=Path("runs/train_care"))
     return parser.parse_args()
 
@@ -112,7 +112,7 @@ def main() -> None:
     is_main = trainer.accelerator().is_main_process
     if is_main:
         counts_of = dict(zip(task.classes, counts, strict=True))
-        print(f"{task.name}: {counts_of}, {len(task.test.labels)} test pictures, {int(guide.has_mask.sum())} masks")
+        print(f"{task.name}: {counts_of}, {len(task.test.labels)} test images, {int(guide.has_mask.sum())} masks")
 
     criteria: dict[str, nn.Module] = {
         "ce": nn.CrossEntropyLoss(),
@@ -151,14 +151,14 @@ def own_device(name: str) -> torch.device:
 
 
 def guide_of(task: Task, options: argparse.Namespace) -> Guide:
-    """Boxes for the training pictures of the rarest classes: nobody has to draw more than these."""
+    """Boxes for the training images of the rarest classes: nobody has to draw more than these."""
     counts = torch.tensor(task.class_counts())
     labels = task.train.labels
     rare = counts.argsort(stable=True)[: options.masked_classes].to(labels.device)
     rows = torch.isin(labels, rare).nonzero().squeeze(1)
     if options.regions == "truth":
         if task.train.masks is None:
-            raise ValueError("--regions truth: expected pictures with lesion masks")
+            raise ValueError("--regions truth: expected images with lesion masks")
         regions = lesion_regions(task.train.masks[rows], scale=options.box_scale)
     else:
         regions = regions_by_saliency(task.train, rows, options)
@@ -169,7 +169,7 @@ def guide_of(task: Task, options: argparse.Namespace) -> Guide:
     return Guide(masks, has_mask)
 
 
-def regions_by_saliency(pictures: Pictures, rows: Tensor, options: argparse.Namespace) -> Regions:
+def regions_by_saliency(images: Images, rows: Tensor, options: argparse.Namespace) -> Regions:
     """Boxes from a detector that needs no training, or from a segmenter that had one."""
     if options.regions == "segmenter":
         if options.segmenter is None:
@@ -177,13 +177,13 @@ def regions_by_saliency(pictures: Pictures, rows: Tensor, options: argparse.Name
         saliency: nn.Module = SegmentationSaliency(load_segmenter(options.segmenter)).to(rows.device)
     else:
         saliency = SkinContrastSaliency()
-    maps = torch.cat([saliency(pictures.images[batch]) for batch in rows.split(64)])
+    maps = torch.cat([saliency(images.images[batch]) for batch in rows.split(64)])
     return lesion_regions(maps, otsu_threshold if options.otsu else 0.5, scale=options.box_scale)
 
 
-def draw_attention(task: Task, settings: Settings, pair: list[Outcome], path: Path, pictures: int = 6) -> None:
-    """Test pictures of the rarest class with the maps of the network without and with CARE, after Fig. 10."""
-    rows = (task.test.labels == rarest_class(task)).nonzero().squeeze(1)[:pictures]
+def draw_attention(task: Task, settings: Settings, pair: list[Outcome], path: Path, count: int = 6) -> None:
+    """Test images of the rarest class with the maps of the network without and with CARE, after Fig. 10."""
+    rows = (task.test.labels == rarest_class(task)).nonzero().squeeze(1)[:count]
     images, labels = task.test.images[rows], task.test.labels[rows]
     maps, said = {}, []
     for outcome in pair:

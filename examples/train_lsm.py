@@ -1,10 +1,10 @@
 """LSM, CMO and Remix under cross entropy, CE-DRW and LDAM-DRW, as in the tables of the LSM paper.
 
-    python examples/train_lsm.py                                       made-up pictures, a short form for two cores
+    python examples/train_lsm.py                                       made-up images, a short form for two cores
     python examples/train_lsm.py --data cifar100 --root DIR            CIFAR-100-LT, ResNet-32, 200 epochs
-    python examples/train_lsm.py --data isic2018                       the pictures under ISIC2018_ROOT
+    python examples/train_lsm.py --data isic2018                       the images under ISIC2018_ROOT
 
-All methods see the same pictures in the same order, the same augmentation and, for one seed and classifier, the same
+All methods see the same images in the same order, the same augmentation and, for one seed and classifier, the same
 first weights. Under --out: metrics.json, training_curve.png, and checkpoints, from which --resume goes on.
 """
 
@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from cifar_lt import CIFAR10, CIFAR100, cifar_lt_task
 from criteria import CRITERIA, build_criterion
+from images import Task, isic2018_task, synthetic_task
 from long_tail_training import Batch, Method, Mix, Settings, train
-from pictures import Task, isic2018_task, synthetic_task
 from report import summarise, table, write_report
 from torch import Tensor, nn
 
@@ -111,7 +111,7 @@ def lsm(counts: list[int], settings: Settings) -> Mix:
 
 
 def lsm_half(counts: list[int], settings: Settings) -> Mix:
-    """Every other class-balanced picture stays as it is, so that the network sees what it will be tested on."""
+    """Every other class-balanced image stays as it is, so that the network sees what it will be tested on."""
     del counts
     return on_cams(Sometimes(LSM(settings.block_size), probability=0.5), settings)
 
@@ -158,7 +158,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--root", type=Path, default=Path("data"), help="of CIFAR, as torchvision lays it out")
     parser.add_argument("--download", action="store_true", help="fetch CIFAR where it is missing")
     parser.add_argument("--imbalance", type=float, default=100, help="of CIFAR: first class to last")
-    parser.add_argument("--max-count", type=int, help="of CIFAR: pictures of the first class")
+    parser.add_argument("--max-count", type=int, help="of CIFAR: images of the first class")
     parser.add_argument("--split", choices=SPLITS, default="balanced", help="of ISIC 2018: 7:1:2 balanced, or 80/20")
     parser.add_argument(
         "--losses",
@@ -177,7 +177,7 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=float)
     parser.add_argument("--cam-layer", help="of the model: where LSM's Grad-CAM is taken")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--cache-dir", type=Path, help="where decoded pictures of ISIC 2018 are kept")
+    parser.add_argument("--cache-dir", type=Path, help="where decoded images of ISIC 2018 are kept")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoints under --out")
     parser.add_argument("--out", type=Path, default=Path("runs/train_lsm"))
     return parser.parse_args()
@@ -199,9 +199,9 @@ def main() -> None:
     settings = replace(SETTINGS[options.data], **given)
     task = load(options, settings.size)
     counts, device = task.class_counts(), torch.device(options.device)
-    # The 100 classes are cut by count everywhere: more than 100 pictures are many, fewer than 20 few.
+    # The 100 classes are cut by count everywhere: more than 100 images are many, fewer than 20 few.
     groups = many_medium_few_by_count(counts) if options.data == "cifar100" else many_medium_few(counts)
-    print(f"{task.name}: {counts} training pictures, {len(task.test.labels)} test pictures")
+    print(f"{task.name}: {counts} training images, {len(task.test.labels)} test images")
     methods = [
         Method(LOSSES[loss][0] + MIXES[mix][0], LOSSES[loss][1], MIXES[mix][1], cosine=loss == "ldam-drw")
         for loss in options.losses

@@ -2,7 +2,7 @@
 
     python examples/train_segmenter.py --network deeplabv3 --size 256      ISIC 2017 Task 1, under ISIC2017_ROOT
     python examples/train_segmenter.py --data isic2017 isic2018            the lesion masks of ISIC 2018 Task 3 as well
-    python examples/train_segmenter.py --data synthetic --steps 100        made-up pictures, nothing to download
+    python examples/train_segmenter.py --data synthetic --steps 100        made-up images, nothing to download
 
 It learns from one half of each set, and its Dice is that of the other, lesion by lesion.
 
@@ -31,8 +31,8 @@ from tqdm import tqdm
 
 from longtail_mix.data import (
     isic2018_masks,
+    load_images,
     load_masks,
-    load_pictures,
     read_isic2017,
     read_isic2018,
     squash,
@@ -48,13 +48,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=READERS, default=["isic2017"])
     parser.add_argument("--network", choices=NETWORKS, default="lraspp")
-    parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels")
+    parser.add_argument("--size", type=int, default=128, help="side of the images in pixels")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--cache-dir", type=Path, help="where decoded pictures are kept")
+    parser.add_argument("--cache-dir", type=Path, help="where decoded images are kept")
     parser.add_argument("--out", type=Path, default=Path("runs/segmenter"))
     return parser.parse_args()
 
@@ -74,7 +74,7 @@ def synthetic(options: argparse.Namespace) -> Lesions:
 
 def isic2017(options: argparse.Namespace) -> Lesions:
     files = read_isic2017()
-    images = load_pictures(files.paths, options.size, squash, options.cache_dir)
+    images = load_images(files.paths, options.size, squash, options.cache_dir)
     masks = load_masks(files.masks, options.size, squash, options.cache_dir)
     no_classes = torch.zeros(len(images), dtype=torch.int64)
     return Lesions(images, masks, second_half(no_classes, files.names))
@@ -82,7 +82,7 @@ def isic2017(options: argparse.Namespace) -> Lesions:
 
 def isic2018(options: argparse.Namespace) -> Lesions:
     files = read_isic2018()
-    images = load_pictures(files.paths, options.size, squash, options.cache_dir)
+    images = load_images(files.paths, options.size, squash, options.cache_dir)
     masks = load_masks(isic2018_masks(files), options.size, squash, options.cache_dir)
     return Lesions(images, masks, second_half(files.labels, files.lesions))
 
@@ -91,14 +91,14 @@ READERS = {"synthetic": synthetic, "isic2017": isic2017, "isic2018": isic2018}
 
 
 def second_half(labels: Tensor, lesions: Sequence[str]) -> Tensor:
-    """Whether each picture is in the half that is kept for the test, bool [N]; no lesion is in both."""
+    """Whether each image is in the half that is kept for the test, bool [N]; no lesion is in both."""
     held_out = torch.zeros(len(labels), dtype=torch.bool)
     held_out[stratified_split(labels, lesions, 0.5, HALF_SEED).test] = True
     return held_out
 
 
 def train(model: nn.Module, images: Tensor, masks: Tensor, options: argparse.Namespace) -> None:
-    """Dice loss on random crops, flips, rotations and colours; picture and mask through the same ones."""
+    """Dice loss on random crops, flips, rotations and colours; image and mask through the same ones."""
     augment = K.AugmentationSequential(
         K.RandomResizedCrop((options.size, options.size), scale=(0.25, 1.0), ratio=(3 / 4, 4 / 3)),
         K.RandomHorizontalFlip(),
@@ -113,8 +113,8 @@ def train(model: nn.Module, images: Tensor, masks: Tensor, options: argparse.Nam
     with tqdm(range(options.steps), "segmenter", unit="step") as progress:
         for step in progress:
             rows = torch.randint(len(images), (options.batch_size,), device=images.device)
-            pictures, lesions = augment(images[rows] / 255, masks[rows].float())
-            logits = model(pictures)["out"]
+            crops, lesions = augment(images[rows] / 255, masks[rows].float())
+            logits = model(crops)["out"]
             loss = dice_loss(logits, (lesions[:, 0] > 0.5).long())
             optimizer.zero_grad()
             loss.backward()
@@ -125,7 +125,7 @@ def train(model: nn.Module, images: Tensor, masks: Tensor, options: argparse.Nam
 
 
 def mean_dice(model: nn.Module, images: Tensor, masks: Tensor, batch_size: int) -> float:
-    """Dice coefficient at probability 0.5, averaged over pictures."""
+    """Dice coefficient at probability 0.5, averaged over images."""
     saliency = SegmentationSaliency(model)
     lesions = torch.cat([saliency(batch) > 0.5 for batch in images.split(batch_size)])
     both = (lesions & masks).sum((1, 2, 3))
@@ -143,13 +143,13 @@ def main() -> None:
     save_segmenter(options.out / "segmenter.pt", options.network, options.size, model)
     report = {
         "held_out_dice": dice,
-        "held_out_pictures": int(held_out.sum()),
-        "training_pictures": int((~held_out).sum()),
+        "held_out_images": int(held_out.sum()),
+        "training_images": int((~held_out).sum()),
         "command": " ".join(["python", *sys.argv]),
         "versions": {name: version(name) for name in ("longtail-mix", "torch", "torchvision", "kornia")},
     }
     (options.out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(f"Dice on {report['held_out_pictures']} pictures that were not trained on: {dice:.4f}")
+    print(f"Dice on {report['held_out_images']} images that were not trained on: {dice:.4f}")
 
 
 if __name__ == "__main__":

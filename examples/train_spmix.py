@@ -1,9 +1,9 @@
 """Train a small network with cross entropy, with resampled classes and with SPMix, and compare them.
 
-    python examples/train_spmix.py                                  made-up pictures, four to six minutes on two cores
+    python examples/train_spmix.py                                  made-up images, four to six minutes on two cores
     python examples/train_spmix.py --data isic2018 --seeds 0 1 2    the real ones, under ISIC2018_ROOT
 
-All methods see the same split, the same number of pictures, the same augmentation and, for one seed, the same first
+All methods see the same split, the same number of images, the same augmentation and, for one seed, the same first
 weights. Under --out: metrics.json, training_curve.png, and panel.png, which shows what SPMix did to ten pairs.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from criteria import add_criterion_options, build_criterion
 from draw_panel import panel_of
-from pictures import BACKGROUND_CUE, Pictures, Task, isic2018_task, pick, synthetic_task
+from images import BACKGROUND_CUE, Images, Task, isic2018_task, pick, synthetic_task
 from report import summarise, table, write_report
 from training import Method, Settings, epochs_of, train
 
@@ -31,12 +31,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", choices=["synthetic", "isic2018"], default="synthetic")
     parser.add_argument("--split", choices=SPLITS, default="balanced", help="of ISIC 2018: 7:1:2 balanced, or 80/20")
     parser.add_argument("--split-seed", type=int, default=0)
-    parser.add_argument("--background-cue", type=float, default=BACKGROUND_CUE, help="of the made-up training pictures")
+    parser.add_argument("--background-cue", type=float, default=BACKGROUND_CUE, help="of the made-up training images")
     parser.add_argument("--methods", nargs="+", choices=METHODS)
     parser.set_defaults(methods=["ce", "resample", "spmix", "spmix-skin"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--model", default="test_resnet", help="any timm model; the default is a very small ResNet")
-    parser.add_argument("--size", type=int, default=64, help="side of the pictures in pixels")
+    parser.add_argument("--size", type=int, default=64, help="side of the images in pixels")
     parser.add_argument("--patch-size", type=int, default=8)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch-size", type=int, default=64)
@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--weight-decay", type=float, default=0.05)
     add_criterion_options(parser)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--cache-dir", type=Path, help="where decoded pictures are kept")
+    parser.add_argument("--cache-dir", type=Path, help="where decoded images are kept")
     parser.add_argument("--out", type=Path, default=Path("runs/train_spmix"))
     return parser.parse_args()
 
@@ -62,7 +62,7 @@ def main() -> None:
     task = task.to(torch.device(options.device))
     counts = task.class_counts()
     groups = many_medium_few(counts)
-    print(f"{task.name}: {dict(zip(task.classes, counts, strict=True))}, {len(task.test.labels)} test pictures")
+    print(f"{task.name}: {dict(zip(task.classes, counts, strict=True))}, {len(task.test.labels)} test images")
 
     spmix = SPMix(counts, patch_size=options.patch_size).to(options.device)
     every_other = HeadTailPairing(counts, probability=0.5)
@@ -85,7 +85,7 @@ def main() -> None:
         "spmix-half": Method("SPMix, half", balanced=True, mix=half, criterion=criterion),
         "spmix-skin": Method("SPMix, half, skin contrast", balanced=True, mix=skin, criterion=criterion),
         "spmix-fidelity": Method("SPMix, half, skin, fidelity", balanced=True, mix=fidelity, criterion=criterion),
-        # The released code draws its labels from the pictures as they come.
+        # The released code draws its labels from the images as they come.
         "spmix-released": Method("SPMix, released", balanced=False, mix=released, criterion=criterion),
     }
     options.out.mkdir(parents=True, exist_ok=True)
@@ -97,10 +97,10 @@ def main() -> None:
 
 
 def draw_panel(task: Task, spmix: SPMix, path: Path, pairs: int = 10) -> None:
-    """What SPMix does to some pairs of the training pictures."""
+    """What SPMix does to some pairs of the training images."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.randperm(len(task.train.labels), generator=generator)[:1024].to(task.train.labels.device)
-    some = Pictures(task.train.images[rows], task.train.labels[rows], pick(task.train.lesions, rows))
+    some = Images(task.train.images[rows], task.train.labels[rows], pick(task.train.lesions, rows))
     panel_of(some, task.classes, task.class_counts(), spmix, pairs, generator).savefig(path, dpi=150)
 
 

@@ -3,7 +3,7 @@
     python examples/train_spmix_framework.py --data isic2018                       the paper's recipe; wants a GPU
     python examples/train_spmix_framework.py --recipe ours --methods ce bcl spmix --seeds 0 1 2 --data isic2018
     python examples/train_spmix_framework.py --backbone tiny_hybrid --size 64 --patch-size 8 --steps 60
-                                                                     made-up pictures, a few minutes on two cores
+                                                                     made-up images, a few minutes on two cores
     accelerate launch --num_processes 4 examples/train_spmix_framework.py ...      the same on four GPUs
 
 Each training has a folder under --out, OUT/NAME/seed-0, with config.json, environment.json, history.jsonl, checkpoints
@@ -36,7 +36,7 @@ from framework_recipes import (
     build_saliency,
     build_schedule,
 )
-from pictures import BACKGROUND_CUE, Task, isic2018_task, synthetic_task
+from images import BACKGROUND_CUE, Task, isic2018_task, synthetic_task
 from report import COLUMNS, measure, summarise, table, training_curve, write_metrics
 from run_folder import RunFolder
 from training import Run
@@ -65,8 +65,8 @@ def arguments(argv: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argp
     parser.add_argument("--data", choices=["synthetic", "isic2018"], default="synthetic")
     parser.add_argument("--split", choices=SPLITS, default="balanced", help="of ISIC 2018: 7:1:2 balanced, or 80/20")
     parser.add_argument("--split-seed", type=int, default=0)
-    parser.add_argument("--background-cue", type=float, default=BACKGROUND_CUE, help="of the made-up training pictures")
-    parser.add_argument("--cache-dir", type=Path, help="where decoded pictures are kept")
+    parser.add_argument("--background-cue", type=float, default=BACKGROUND_CUE, help="of the made-up training images")
+    parser.add_argument("--cache-dir", type=Path, help="where decoded images are kept")
     parser.add_argument("--methods", nargs="+", default=["spmix"], help="ce ce-resample mislas reslt bcl paco spmix")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--steps", type=int, help="train for so many steps instead of --epochs; a short form")
@@ -77,7 +77,7 @@ def arguments(argv: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argp
     parser.add_argument("--tracker", help="any that accelerate knows and that is installed, as tensorboard")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
-        "--frames-on", choices=["device", "host"], help="where the pictures are kept; default: the device if they fit"
+        "--frames-on", choices=["device", "host"], help="where the images are kept; default: the device if they fit"
     )
     parser.add_argument("--recipe", choices=RECIPES, default="paper", help="where all the options below come from")
     own = parser.add_argument_group("options of the recipe, with the paper's values")
@@ -139,7 +139,7 @@ def refuse(options: argparse.Namespace, runs: Sequence[Planned], processes: int)
 
 
 def read(options: argparse.Namespace, size: int) -> Task:
-    """The pictures; made, or read and kept in the cache."""
+    """The images; made, or read and kept in the cache."""
     if options.data == "isic2018":
         split = SPLITS[options.split]
         return isic2018_task(size, options.split_seed, split, cache_dir=options.cache_dir)
@@ -167,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.frames_on == "device" or (options.frames_on is None and frames.fit(state.device)):
         frames = frames.to(state.device)
     counts = task.class_counts()
-    state.print(f"{task.name}: {dict(zip(task.classes, counts, strict=True))}, {len(task.test.labels)} test pictures")
+    state.print(f"{task.name}: {dict(zip(task.classes, counts, strict=True))}, {len(task.test.labels)} test images")
 
     groups = many_medium_few(counts)
     finished(options.out, task)  # what cannot be compared is refused now, and not after the training
@@ -229,7 +229,7 @@ def train(run: Planned, task: Task, frames: Frames, groups: ClassGroups, options
 def finish(
     run: Planned, task: Task, groups: ClassGroups, accelerator: Accelerator, method: Method, progress: Progress
 ) -> None:
-    """Judge the test pictures with the weights that were best in validation; predictions, metrics and the curve."""
+    """Judge the test images with the weights that were best in validation; predictions, metrics and the curve."""
     config, folder = run.config, run.folder
     accelerator.wait_for_everyone()  # until the last checkpoint is written
     last = judge(accelerator, method, task.test.images, config.batch_size)
@@ -248,7 +248,7 @@ def finish(
         "validation": progress.scores,
         "steps": progress.step,
         "processes": accelerator.num_processes,
-        "pictures_per_second": progress.step * config.batch_size / progress.seconds,
+        "images_per_second": progress.step * config.batch_size / progress.seconds,
     }
     sides = {"labels": task.test.labels, "lesions": list(task.test.lesions)}
     save_tensors(folder.path / "predictions.pt", {**asdict(done), **sides})
@@ -273,14 +273,14 @@ def finished(out: Path, task: Task) -> list[Run]:
     """What came out of each training under `out` that is done.
 
     Raises:
-        ValueError: one was tested on other pictures.
+        ValueError: one was tested on other images.
     """
     runs = []
     for path in sorted(out.glob("*/seed-*/predictions.pt")):
         saved: dict[str, Any] = torch.load(path, weights_only=True)
         labels, lesions = saved.pop("labels"), saved.pop("lesions")
         if not torch.equal(labels, task.test.labels) or lesions != list(task.test.lesions):
-            raise ValueError(f"{path}: expected the test pictures of {task.name}, got others; use another --out")
+            raise ValueError(f"{path}: expected the test images of {task.name}, got others; use another --out")
         runs.append(Run(**saved))
     return runs
 

@@ -1,6 +1,6 @@
 """The weighting study of Barata and Santiago 2021: losses x weights x networks x optimisers, two splits by lesion.
 
-    python examples/train_weighting.py                      the short form on made-up pictures
+    python examples/train_weighting.py                      the short form on made-up images
     python examples/train_weighting.py --data isic2018      the short form on the real ones, under ISIC2018_ROOT
     python examples/train_weighting.py --data isic2018 --form paper --pretrained --device cuda      the paper's settings
 
@@ -23,7 +23,7 @@ import kornia.augmentation as K
 import torch
 from atomic_files import save_tensors
 from criteria import build_weighting
-from pictures import Pictures, Task, isic2018_task, synthetic_task
+from images import Images, Task, isic2018_task, synthetic_task
 from study_models import Backbone, FlatHead, HierarchicalHead, LevelLoss, StudyModel
 from study_report import Result, write_study
 from torch import Tensor, nn
@@ -79,12 +79,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--weights", nargs="+", choices=WEIGHTS, default=WEIGHTS)
     parser.add_argument("--splits", nargs="+", type=int, default=[0, 1], help="seeds of the splits by lesion, 80/20")
     parser.add_argument("--backbone", help="any timm model in place of the form's")
-    parser.add_argument("--size", type=int, help="side of the pictures in pixels in place of the form's")
+    parser.add_argument("--size", type=int, help="side of the images in pixels in place of the form's")
     parser.add_argument("--epochs", type=int, help="of both networks in place of the form's")
     parser.add_argument("--frozen-after", type=int, help="steps the backbone learns for before it is frozen")
     parser.add_argument("--pretrained", action="store_true", help="start from timm's weights; they are downloaded")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--cache-dir", type=Path, help="where decoded pictures are kept")
+    parser.add_argument("--cache-dir", type=Path, help="where decoded images are kept")
     parser.add_argument("--out", type=Path, default=Path("runs/train_weighting"))
     return parser.parse_args()
 
@@ -105,14 +105,14 @@ def main() -> None:
 
 
 def load_task(data: str, size: int, split: int, cache_dir: Path | None) -> Task:
-    """The pictures of one split, under white light."""
+    """The images of one split, under white light."""
     if data == "isic2018":
         task = isic2018_task(size, split, stratified_split, cache_dir=cache_dir)
     else:
         task = synthetic_task(size, split)
     correct = ShadesOfGray()
 
-    def under_white_light(side: Pictures) -> Pictures:
+    def under_white_light(side: Images) -> Images:
         return replace(side, images=torch.cat([correct(some) for some in side.images.split(256)]))
 
     return replace(task, train=under_white_light(task.train), test=under_white_light(task.test))
@@ -124,7 +124,7 @@ def run_split(task: Task, cells: list[Cell], form: Form, out: Path) -> Iterator[
     frozen: tuple[Tensor, Tensor] | None = None
     for cell in cells:
         path = out / "cells" / f"{'-'.join(map(str, cell))}.pt"
-        identity = {"form": asdict(form), "task": task.name, "pictures": task.class_counts()}
+        identity = {"form": asdict(form), "task": task.name, "images": task.class_counts()}
         kept = load_kept(path, identity)
         if kept is None:
             if form.frozen_after is not None and frozen is None:
@@ -137,11 +137,11 @@ def run_split(task: Task, cells: list[Cell], form: Form, out: Path) -> Iterator[
 
 
 def frozen_features(task: Task, form: Form, path: Path) -> tuple[Tensor, Tensor]:
-    """Feature maps of a backbone that learnt from this split: of the training pictures in their four flips
-    [4, N, C, h, w], and of the test pictures [N, C, h, w].
+    """Feature maps of a backbone that learnt from this split: of the training images in their four flips
+    [4, N, C, h, w], and of the test images [N, C, h, w].
     """
     identity = {"model": form.backbone, "size": form.size, "steps": form.frozen_after, "pretrained": form.pretrained}
-    identity |= {"task": task.name, "pictures": task.class_counts()}
+    identity |= {"task": task.name, "images": task.class_counts()}
     kept = load_kept(path, identity)
     if kept is not None:
         return kept["train"], kept["test"]
@@ -183,7 +183,7 @@ def keep(path: Path, result: dict[str, Any]) -> None:
 
 
 def train_cell(task: Task, cell: Cell, form: Form, frozen: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Train one network of the grid; its logits of the test pictures [N, K] on the CPU."""
+    """Train one network of the grid; its logits of the test images [N, K] on the CPU."""
     torch.manual_seed(cell.split)
     device, labels, num_classes = task.train.images.device, task.train.labels, len(task.classes)
     backbone = None if frozen else Backbone(form.backbone, form.pretrained)
@@ -192,9 +192,9 @@ def train_cell(task: Task, cell: Cell, form: Form, frozen: tuple[Tensor, Tensor]
     model = StudyModel(backbone or nn.Identity(), head).to(device)
     epochs = form.epochs_flat if cell.model == "flat" else form.epochs_hierarchical
     counts = task.class_counts()
-    per_picture = {"ce": WeightedCrossEntropy(reduction="none"), "focal": FocalLoss(1.0, reduction="none")}[cell.loss]
+    per_image = {"ce": WeightedCrossEntropy(reduction="none"), "focal": FocalLoss(1.0, reduction="none")}[cell.loss]
     weighting = build_weighting(cell.weights, counts, epochs, form.batch_size)
-    criterion = LevelLoss(per_picture, weighting).to(device)
+    criterion = LevelLoss(per_image, weighting).to(device)
     optimizer: torch.optim.Optimizer = torch.optim.Adam(model.parameters(), form.adam)
     if cell.optimizer == "sgd":
         optimizer = torch.optim.SGD(model.parameters(), form.sgd, momentum=0.9, nesterov=True)

@@ -1,4 +1,4 @@
-"""A plain training loop over pictures that are tensors already, and what a method may change in it."""
+"""A plain training loop over images that are tensors already, and what a method may change in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import kornia.augmentation as K
 import timm
 import torch
-from pictures import Pictures, Task
+from images import Images, Task
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -20,10 +20,10 @@ Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Method:
-    """Which pictures a batch is drawn from, what is done to the batch, and the loss."""
+    """Which images a batch is drawn from, what is done to the batch, and the loss."""
 
     name: str
-    balanced: bool  # every class equally likely, instead of every picture
+    balanced: bool  # every class equally likely, instead of every image
     mix: Mix | None = None
     criterion: nn.Module = field(default_factory=nn.CrossEntropyLoss)
 
@@ -41,7 +41,7 @@ class Settings:
 
 
 def epochs_of(task: Task, settings: Settings) -> int:
-    """How many times the training goes through as many pictures as there are, rounded up."""
+    """How many times the training goes through as many images as there are, rounded up."""
     return -(-settings.steps * settings.batch_size // len(task.train.labels))
 
 
@@ -53,11 +53,11 @@ class Run:
     seed: int
     seconds: float
     losses: list[float] = field(repr=False)
-    logits: Tensor = field(repr=False)  # of the test pictures, [N, K], on the CPU
+    logits: Tensor = field(repr=False)  # of the test images, [N, K], on the CPU
 
 
 def train(task: Task, method: Method, settings: Settings, seed: int) -> Run:
-    """Train one network from scratch and let it judge the test pictures."""
+    """Train one network from scratch and let it judge the test images."""
     torch.manual_seed(seed)
     device = task.train.images.device
     model = nn.Sequential(Normalise(), timm.create_model(settings.model, num_classes=len(task.classes))).to(device)
@@ -68,7 +68,7 @@ def train(task: Task, method: Method, settings: Settings, seed: int) -> Run:
 
 
 def fit(model: nn.Module, task: Task, method: Method, settings: Settings, title: str) -> list[float]:
-    """Train `model` on the pictures of the task; the loss of each step."""
+    """Train `model` on the images of the task; the loss of each step."""
     optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, settings.steps, pct_start=0.1, cycle_momentum=False
@@ -100,27 +100,27 @@ def fit(model: nn.Module, task: Task, method: Method, settings: Settings, title:
 
 
 def draw_rows(task: Task, balanced: bool, settings: Settings) -> Tensor:
-    """Which pictures each step sees, [steps, batch]: by epochs without replacement, or evenly over the classes."""
-    pictures = settings.steps * settings.batch_size
+    """Which images each step sees, [steps, batch]: by epochs without replacement, or evenly over the classes."""
+    images = settings.steps * settings.batch_size
     labels = task.train.labels
     if balanced:
         weights = 1 / torch.bincount(labels, minlength=len(task.classes))[labels]
-        rows = torch.multinomial(weights, pictures, replacement=True)
+        rows = torch.multinomial(weights, images, replacement=True)
     else:
-        epochs = -(-pictures // len(labels))
-        rows = torch.cat([torch.randperm(len(labels), device=labels.device) for _ in range(epochs)])[:pictures]
+        epochs = -(-images // len(labels))
+        rows = torch.cat([torch.randperm(len(labels), device=labels.device) for _ in range(epochs)])[:images]
     return rows.view(settings.steps, settings.batch_size)
 
 
 @torch.no_grad()
-def predict(model: nn.Module, pictures: Pictures, batch_size: int) -> Tensor:
+def predict(model: nn.Module, images: Images, batch_size: int) -> Tensor:
     """Logits [N, K] on the CPU."""
     model.eval()
-    return torch.cat([model(batch / 255) for batch in pictures.images.split(batch_size)]).cpu()
+    return torch.cat([model(batch / 255) for batch in images.images.split(batch_size)]).cpu()
 
 
 class Normalise(nn.Module):
-    """[0, 1] -> the range networks like, as part of the network: mixing and saliency see plain pictures."""
+    """[0, 1] -> the range networks like, as part of the network: mixing and saliency see plain images."""
 
     def forward(self, images: Tensor) -> Tensor:
         return (images - 0.5) / 0.25

@@ -131,7 +131,7 @@ class Training:
                 desc="/".join(self.folder.path.parts[-2:]),
                 total=self.plan.steps * size,
                 initial=self.progress.step * size,
-                unit=" pictures",
+                unit=" images",
                 disable=not main,
             ) as bar,
         ):
@@ -191,7 +191,7 @@ class Training:
         bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
         if self.accelerator.is_main_process:
             self.folder.append(self.progress.history(first))
-        rate = {"pictures_per_second": (last - first) * self.batches.batch_size / seconds}
+        rate = {"images_per_second": (last - first) * self.batches.batch_size / seconds}
         learning = {"learning_rate": self.schedule.get_last_lr()[0]}
         self.accelerator.log({"loss": mean, **learning, **rate}, step=last)
         return bool(ending > 0)
@@ -239,7 +239,7 @@ def asked_to_end() -> Iterator[list[int]]:
 
 @torch.no_grad()
 def judge(accelerator: Accelerator, method: Method, images: Tensor, batch_size: int) -> Tensor:
-    """Logits [N, K] of whole uint8 pictures, on the CPU; the same in every process, as each looks at all of them."""
+    """Logits [N, K] of whole uint8 images, on the CPU; the same in every process, as each looks at all of them."""
     method.eval()
     with accelerator.autocast():
         parts = [method.predict(part.to(accelerator.device) / 255) for part in images.split(batch_size)]

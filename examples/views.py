@@ -1,13 +1,13 @@
-"""Random views of pictures, with their saliency carried through the same crops, flips and RandAugment, on the device.
+"""Random views of images, with their saliency carried through the same crops, flips and RandAugment, on the device.
 
-What happens to a picture is drawn apart from doing it, on the CPU. So every process of a distributed training can draw
+What happens to an image is drawn apart from doing it, on the CPU. So every process of a distributed training can draw
 for the whole batch from one seed and take its own rows, and a training that goes on after a stop needs no state of a
 generator but the number of the step.
 
-Crop, flips and the geometry of RandAugment are one matrix a picture, and one grid samples the picture and its map. So
+Crop, flips and the geometry of RandAugment are one matrix an image, and one grid samples the image and its map. So
 the order is always crop, flips, geometry, colours; geometry and colours each in the order drawn. Where RandAugment
-turns or shifts a crop, what comes into view is the rest of the picture and no border. Only points outside of the whole
-picture have no source: there the picture is reflected at its edge, which leaves its colours alone, and the map is 0.
+turns or shifts a crop, what comes into view is the rest of the image and no border. Only points outside of the whole
+image have no source: there the image is reflected at its edge, which leaves its colours alone, and the map is 0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ViewSettings:
     """How views are drawn."""
 
     size: int = 224  # pixels a side
-    crop_scale: tuple[float, float] = (0.2, 1.0)  # least and most area of the picture in a crop
+    crop_scale: tuple[float, float] = (0.2, 1.0)  # least and most area of the image in a crop
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)  # least and most width over height
     flip: float = 0.5  # probability, each way by itself: skin has no upper side
     operations: int = 2  # RandAugment's N; 0 leaves it out
@@ -49,9 +49,9 @@ class ViewSettings:
 
 
 class ViewDraws(NamedTuple):
-    """One view of each of B pictures, on the CPU; ``draws.of(rows)`` are those of some of them."""
+    """One view of each of B images, on the CPU; ``draws.of(rows)`` are those of some of them."""
 
-    area: Tensor  # [B], share of the picture
+    area: Tensor  # [B], share of the image
     log_ratio: Tensor  # [B], of width over height
     place: Tensor  # [B, 2], x and y: 0 as far left or up as the crop can be, 1 as far right or down
     flip: Tensor  # [B, 2], -1 where x or y is flipped, else 1
@@ -63,7 +63,7 @@ class ViewDraws(NamedTuple):
 
 
 def draw_views(count: int, settings: ViewSettings, generator: torch.Generator | None = None) -> ViewDraws:
-    """What happens to `count` pictures; the same for the same state of the generator, which is one on the CPU."""
+    """What happens to `count` images; the same for the same state of the generator, which is one on the CPU."""
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(count, *shape, dtype=torch.float64, generator=generator)
@@ -86,23 +86,23 @@ def draw_views(count: int, settings: ViewSettings, generator: torch.Generator | 
 def apply_views(
     images: Tensor, maps: Tensor | None, draws: ViewDraws, settings: ViewSettings
 ) -> tuple[Tensor, Tensor | None]:
-    """The views that were drawn; each depends on its own picture and row of the draws alone.
+    """The views that were drawn; each depends on its own image and row of the draws alone.
 
     Args:
         images: uint8 [B, 3, H, W], on any device.
         maps: their saliency, floating point [B, 1, H, W], or None.
-        draws: of B pictures.
+        draws: of B images.
         settings: the ones they were drawn with.
 
     Returns:
-        Pictures [B, 3, S, S] in [0, 1] and maps [B, 1, S, S], both float32 and on the device of the images.
+        Images [B, 3, S, S] in [0, 1] and maps [B, 1, S, S], both float32 and on the device of the images.
     """
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images: expected uint8 [B, 3, H, W], got {images.dtype} {list(images.shape)}")
     if len(draws.area) != len(images):
-        raise ValueError(f"draws: expected those of {len(images)} pictures, got {len(draws.area)}")
+        raise ValueError(f"draws: expected those of {len(images)} images, got {len(draws.area)}")
     if maps is not None and (not maps.is_floating_point() or maps.shape != (len(images), 1, *images.shape[2:])):
-        raise ValueError(f"maps: expected a floating-point map for each picture, got {maps.dtype} {list(maps.shape)}")
+        raise ValueError(f"maps: expected a floating-point map for each image, got {maps.dtype} {list(maps.shape)}")
     height, width = images.shape[2:]
     matrices = source_matrices(draws, height, width)
     views = images.new_empty(len(images), 3, settings.size, settings.size, dtype=torch.float32)
@@ -120,13 +120,13 @@ def apply_views(
 
 
 def source_matrices(draws: ViewDraws, height: int, width: int) -> Tensor:
-    """Where in the picture each point of a view comes from: [B, 2, 3], both in coordinates from -1 to 1 (edges).
+    """Where in the image each point of a view comes from: [B, 2, 3], both in coordinates from -1 to 1 (edges).
 
     ``source = crop @ flips @ geometry_1 @ ... @ geometry_K @ (x, y, 1)``. A crop is drawn as torchvision's
-    RandomResizedCrop does, but one that is wider or higher than the picture ends at the edge; theirs is drawn again.
+    RandomResizedCrop does, but one that is wider or higher than the image ends at the edge; theirs is drawn again.
     """
     shape = torch.stack([draws.log_ratio, -draws.log_ratio], -1).exp()  # of the crop: width/height, height/width
-    against = torch.tensor([height / width, width / height], dtype=torch.float64)  # of the picture
+    against = torch.tensor([height / width, width / height], dtype=torch.float64)  # of the image
     extent = (draws.area[:, None] * shape * against).sqrt().clamp(max=1)  # shares of width and height
     centre = (2 * draws.place - 1) * (1 - extent)
     matrices = torch.cat([torch.diag_embed(extent * draws.flip), centre[..., None]], -1)
@@ -136,9 +136,9 @@ def source_matrices(draws: ViewDraws, height: int, width: int) -> Tensor:
 
 
 def halvings_of(matrices: Tensor, height: int, width: int, size: int) -> Tensor:
-    """How often a picture is to be halved before it is sampled, int64 [B]: until a step is less than two of its pixels.
+    """How often an image is to be halved before it is sampled, int64 [B]: until a step is less than two of its pixels.
 
-    Bilinear sampling looks at the four nearest pixels only. With larger steps it would leave out most of a picture.
+    Bilinear sampling looks at the four nearest pixels only. With larger steps it would leave out most of an image.
     """
     step: Tensor = torch.linalg.det(matrices[..., :2]).abs().mul(height * width).sqrt() / size
     most = min(height, width).bit_length() - 1
@@ -146,15 +146,15 @@ def halvings_of(matrices: Tensor, height: int, width: int, size: int) -> Tensor:
 
 
 def source_grid(matrices: Tensor, size: int) -> Tensor:
-    """The points of the views in the pictures, [B, S, S, 2]; written out, as a matrix product may run in TF32."""
+    """The points of the views in the images, [B, S, S, 2]; written out, as a matrix product may run in TF32."""
     x = (2 * torch.arange(size, device=matrices.device) + 1) / size - 1  # the middles of the pixels
     parts = matrices[..., None, None]  # [B, 2, 3, 1, 1]
     return torch.stack([part[:, 0] * x + part[:, 1] * x[:, None] + part[:, 2] for part in parts.unbind(1)], -1)
 
 
-def _sample(pictures: Tensor, grid: Tensor, halvings: int, outside: str) -> Tensor:
+def _sample(images: Tensor, grid: Tensor, halvings: int, outside: str) -> Tensor:
     if halvings:
-        height, width = pictures.shape[-2:]  # the coordinates stay, as they go from edge to edge
-        pictures = F.adaptive_avg_pool2d(pictures, (height >> halvings, width >> halvings))
-    sampled = F.grid_sample(pictures, grid, mode="bilinear", padding_mode=outside, align_corners=False)
+        height, width = images.shape[-2:]  # the coordinates stay, as they go from edge to edge
+        images = F.adaptive_avg_pool2d(images, (height >> halvings, width >> halvings))
+    sampled = F.grid_sample(images, grid, mode="bilinear", padding_mode=outside, align_corners=False)
     return sampled.clamp_(0, 1)  # the four weights may add up to a little more than 1

@@ -1,4 +1,4 @@
-"""What the tests share: devices, made-up pictures, the folder of the real ones."""
+"""What the tests share: devices, made-up images, the folder of the real ones."""
 
 import os
 import re
@@ -95,5 +95,5 @@ def cpu_generator() -> torch.Generator:
 def isic2018_root() -> Path:
     root = os.environ.get("ISIC2018_ROOT")
     if root is None:
-        pytest.skip("needs the real ISIC 2018 pictures: set ISIC2018_ROOT")
+        pytest.skip("needs the real ISIC 2018 images: set ISIC2018_ROOT")
     return Path(root)

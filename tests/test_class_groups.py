@@ -28,7 +28,7 @@ def test_sizes_by_rank(classes, sizes):
 def test_isic_2018_gives_the_groups_of_the_papers_table_1():
     groups = many_medium_few([1113, 6705, 514, 327, 1099, 115, 142])
     assert groups == ((1,), (0, 4, 2), (3, 6, 5))
-    # BCL's row: accuracies that are whole numbers of 40, 120 and 120 pictures and add up to the printed total.
+    # BCL's row: accuracies that are whole numbers of 40, 120 and 120 images and add up to the printed total.
     correct = [round(a / 100 * 40 * len(g)) for a, g in zip((80.00, 79.17, 65.83), groups, strict=True)]
     assert correct == [32, 95, 79]
     assert round(100 * sum(correct) / 280, 2) == 73.57

@@ -1,4 +1,4 @@
-"""Shades of gray: what it does to the light, on every kind of picture."""
+"""Shades of gray: what it does to the light, on every kind of image."""
 
 import pytest
 import torch
@@ -9,28 +9,28 @@ from longtail_mix import ShadesOfGray
 from longtail_mix.functional import shades_of_gray
 
 
-def some_pictures(rows: int = 3, height: int = 5, width: int = 7) -> torch.Tensor:
+def some_images(rows: int = 3, height: int = 5, width: int = 7) -> torch.Tensor:
     return torch.rand(rows, 3, height, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def by_loop(picture: list[list[list[float]]], p: float) -> list[list[list[float]]]:
+def by_loop(image: list[list[list[float]]], p: float) -> list[list[list[float]]]:
     light = []
-    for channel in picture:
+    for channel in image:
         values = [value for row in channel for value in row]
         light.append((sum(value**p for value in values) / len(values)) ** (1 / p))
     length = sum(e**2 for e in light) ** 0.5
     gains = [1 / (3**0.5 * e / length) for e in light]
-    return [[[min(v * g, 1.0) for v in row] for row in c] for c, g in zip(picture, gains, strict=True)]
+    return [[[min(v * g, 1.0) for v in row] for row in c] for c, g in zip(image, gains, strict=True)]
 
 
 @pytest.mark.parametrize("p", [1.0, 6.0, 20.0])
 def test_equals_the_loop(p):
-    pictures = some_pictures()
-    expected = torch.tensor([by_loop(picture, p) for picture in pictures.tolist()], dtype=torch.float64)
-    torch.testing.assert_close(shades_of_gray(pictures, p), expected, rtol=0, atol=2e-6)  # computed in float32
-    assert torch.equal(ShadesOfGray(p)(pictures), shades_of_gray(pictures, p))
-    one = shades_of_gray(pictures[1:2], p)
-    torch.testing.assert_close(one, shades_of_gray(pictures, p)[1:2])
+    images = some_images()
+    expected = torch.tensor([by_loop(image, p) for image in images.tolist()], dtype=torch.float64)
+    torch.testing.assert_close(shades_of_gray(images, p), expected, rtol=0, atol=2e-6)  # computed in float32
+    assert torch.equal(ShadesOfGray(p)(images), shades_of_gray(images, p))
+    one = shades_of_gray(images[1:2], p)
+    torch.testing.assert_close(one, shades_of_gray(images, p)[1:2])
 
 
 @given(st.integers(0, 2**31), st.floats(1, 30), st.tuples(*[st.floats(0.2, 1.0)] * 3))
@@ -45,7 +45,7 @@ def test_the_light_no_longer_matters(seed, p, light):
 
 
 def test_bytes_floats_and_layouts(device):
-    bytes_ = (some_pictures() * 255).round().to(torch.uint8).to(device)
+    bytes_ = (some_images() * 255).round().to(torch.uint8).to(device)
     expected = (shades_of_gray(bytes_ / 255) * 255).round().to(torch.uint8)
     got = shades_of_gray(bytes_)
     assert got.dtype == torch.uint8
@@ -58,7 +58,7 @@ def test_bytes_floats_and_layouts(device):
         assert torch.equal(shades_of_gray(bytes_), expected)
 
 
-def test_black_pictures_black_channels_and_tiny_ones():
+def test_black_images_black_channels_and_tiny_ones():
     assert not shades_of_gray(torch.zeros(1, 3, 4, 4)).any()
     red = torch.zeros(1, 3, 4, 4)
     red[:, 0] = 0.3
@@ -73,24 +73,24 @@ def test_black_pictures_black_channels_and_tiny_ones():
 
 
 def test_it_reads_and_does_not_write():
-    pictures = some_pictures()
-    before = pictures.clone()
-    shades_of_gray(pictures)
-    assert torch.equal(pictures, before)
+    images = some_images()
+    before = images.clone()
+    shades_of_gray(images)
+    assert torch.equal(images, before)
 
 
 def test_compiles_as_one_graph(device):
     compiled = torch.compile(ShadesOfGray(), fullgraph=True, backend="eager")
     for rows in (3, 2):
-        pictures = some_pictures(rows).float().to(device)
-        torch.testing.assert_close(compiled(pictures), shades_of_gray(pictures))
+        images = some_images(rows).float().to(device)
+        torch.testing.assert_close(compiled(images), shades_of_gray(images))
 
 
 @pytest.mark.parametrize(
     ("images", "p", "error", "message"),
     [
-        (torch.zeros(3, 4, 4), 6, ValueError, r"images: expected RGB pictures"),
-        (torch.zeros(1, 3, 4, 4).int(), 6, TypeError, "images: expected uint8 or floating-point pictures"),
+        (torch.zeros(3, 4, 4), 6, ValueError, r"images: expected RGB images"),
+        (torch.zeros(1, 3, 4, 4).int(), 6, TypeError, "images: expected uint8 or floating-point images"),
         (torch.full((1, 3, 4, 4), 3.0), 6, ValueError, r"images: expected values in \[0, 1\]"),
         (torch.zeros(1, 3, 4, 4), 0.5, ValueError, "p: expected a finite number of at least 1, got 0.5"),
         (torch.zeros(1, 3, 4, 4), float("inf"), ValueError, "p: expected a finite number"),

@@ -74,7 +74,7 @@ PUBLIC = [
     "many_medium_few",
     "many_medium_few_by_count",
     "mean_one_over_classes",
-    "mean_one_over_pictures",
+    "mean_one_over_images",
     "set_epoch",
 ]
 FUNCTIONAL = [
@@ -145,7 +145,7 @@ LAYERS = [
     ["_version"],
     ["_checks", "_triton"],
     ["_distributed"],
-    ["_pictures", "class_groups", "feature_queue", "momentum", "sampling", "targets"],
+    ["_images", "class_groups", "feature_queue", "momentum", "sampling", "targets"],
     ["color_constancy", "saliency"],
     ["regions"],
     ["mixing"],

@@ -15,8 +15,8 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_code_block(block, monkeypatch):
-    monkeypatch.setattr(longtail_mix.data, "read_isic2018", FewPictures)
-    monkeypatch.setattr(longtail_mix.data, "load_pictures", lambda paths, size: torch.zeros(len(paths), 3, size, size))
+    monkeypatch.setattr(longtail_mix.data, "read_isic2018", FewImages)
+    monkeypatch.setattr(longtail_mix.data, "load_images", lambda paths, size: torch.zeros(len(paths), 3, size, size))
     images, labels = torch.rand(4, 3, 224, 224), torch.tensor([0, 0, 6, 1])
     names = {
         "class_counts": [50, 30, 30, 20, 20, 9, 5],
@@ -61,7 +61,7 @@ def test_the_readme_has_its_six_blocks():
     assert len(BLOCKS) == 6
 
 
-class FewPictures:
+class FewImages:
     """As much of the real data set as the README touches."""
 
     paths = ("a.jpg",) * 1400

@@ -113,7 +113,7 @@ def test_scaled_boxes():
 
 
 @given(scale=st.floats(0.01, 5), seed=st.integers(0, 2**31))
-def test_scaled_boxes_stay_boxes_of_the_picture(scale, seed):
+def test_scaled_boxes_stay_boxes_of_the_image(scale, seed):
     generator = torch.Generator().manual_seed(seed)
     start = torch.randint(0, 20, (5, 2), generator=generator)
     end = start + torch.randint(1, 10, (5, 2), generator=generator)
@@ -123,7 +123,7 @@ def test_scaled_boxes_stay_boxes_of_the_picture(scale, seed):
     assert mask.any()
 
 
-def test_from_pictures_the_boxes_hold_the_lesions():
+def test_from_images_the_boxes_hold_the_lesions():
     data = synthetic_dermoscopy([6, 6], size=64, seed=0)
     regions = LesionRegions(SkinContrastSaliency(), otsu_threshold)(data.images)
     assert regions.has_mask.all()
@@ -134,8 +134,8 @@ def test_from_pictures_the_boxes_hold_the_lesions():
     assert "largest_only=True" in repr(LesionRegions(nn.Identity()))
 
 
-def test_masks_go_through_the_same_crop_flip_and_rotation_as_the_picture():
-    """The picture is its own mask, so after any augmentation the two have to agree."""
+def test_masks_go_through_the_same_crop_flip_and_rotation_as_the_image():
+    """The image is its own mask, so after any augmentation the two have to agree."""
     torch.manual_seed(0)
     mask = box_masks([torch.tensor([[3 + i, 5, 14 + i, 20]]) for i in range(8)], 32, 32)
     augment = K.AugmentationSequential(
@@ -149,7 +149,7 @@ def test_masks_go_through_the_same_crop_flip_and_rotation_as_the_picture():
     assert not torch.equal(masks, mask.float())
     assert masks.shape == (8, 1, 32, 32)
     assert ((masks >= 0) & (masks <= 1)).all()
-    # The picture is interpolated and the mask is not, so they may differ by a pixel at the border.
+    # The image is interpolated and the mask is not, so they may differ by a pixel at the border.
     inside = images[:, :1] > 0.5
     assert (inside != (masks > 0.5)).float().mean() < 0.02
     assert (inside != (masks.flip(0) > 0.5)).float().mean() > 0.1
@@ -161,7 +161,7 @@ def test_opencv_is_named_where_it_is_missing(monkeypatch):
         lesion_regions(torch.ones(1, 1, 4, 4))
 
 
-def test_no_picture():
+def test_no_image():
     regions = lesion_regions(torch.zeros(0, 1, 4, 4))
     assert regions.mask.shape == (0, 1, 4, 4)
     assert regions.has_mask.shape == (0,)
@@ -193,7 +193,7 @@ B = torch.tensor([[0, 0, 4, 4]])
             ValueError,
             "scale: expected a finite number above",
         ),
-        (lambda: box_masks([], 4, 4), ValueError, "boxes: expected those of at least one picture, got none"),
+        (lambda: box_masks([], 4, 4), ValueError, "boxes: expected those of at least one image, got none"),
         (lambda: box_masks([B.float()], 4, 4), TypeError, "boxes: expected torch.int64, got torch.float32"),
         (lambda: box_masks([B[0]], 4, 4), ValueError, r"boxes: expected \[n, 4\], got shape \[4\]"),
         (lambda: box_masks([B], 4, 3), ValueError, r"inside 4x3, got \[0, 0, 4, 4\]"),

@@ -113,7 +113,7 @@ def test_what_does_not_fit_is_refused(change, error, message):
 
 def test_a_criterion_that_reduces_is_refused():
     target, logits = some_target()
-    with pytest.raises(ValueError, match=r'one loss for each of 6 pictures \(reduction="none"\), got shape \[\]'):
+    with pytest.raises(ValueError, match=r'one loss for each of 6 images \(reduction="none"\), got shape \[\]'):
         target.loss(nn.CrossEntropyLoss(), logits)
     with pytest.raises(TypeError, match="per_sample_criterion: expected a torch.Tensor"):
         target.loss(lambda _logits, _labels: 1.0, logits)

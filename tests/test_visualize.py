@@ -17,8 +17,8 @@ def shown(panel, row: int, column: str) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_shows_each_step_of_the_mix(dtype, tmp_path):
-    pictures = torch.rand(2, 2, 3, 16, 24, generator=seeded())
-    tail, head = (pictures * 255).to(torch.uint8) if dtype == torch.uint8 else pictures
+    images = torch.rand(2, 2, 3, 16, 24, generator=seeded())
+    tail, head = (images * 255).to(torch.uint8) if dtype == torch.uint8 else images
     spmix = SPMix(patch_size=8)
     panel = pair_panel(tail, head, spmix, seeded(), titles=["first", "second"])
     ratio = spmix.ratio(tail, head, seeded())
@@ -33,8 +33,8 @@ def test_shows_each_step_of_the_mix(dtype, tmp_path):
             "mixed": spmix.mix(tail, head, ratio)[row].permute(1, 2, 0),
         }
         assert tuple(expected) == COLUMNS
-        for column, picture in expected.items():
-            np.testing.assert_array_equal(shown(panel, row, column), picture.numpy())
+        for column, image in expected.items():
+            np.testing.assert_array_equal(shown(panel, row, column), image.numpy())
     assert [axis.get_title() for axis in panel.axes[: len(COLUMNS)]] == list(COLUMNS)
     assert [panel.axes[row * len(COLUMNS)].get_ylabel() for row in range(2)] == ["first", "second"]
     panel.savefig(tmp_path / "panel.png")
@@ -53,14 +53,14 @@ def test_bad_input():
         pair_panel(tail, tail, SPMix(), titles=["one"])
 
 
-def test_attention_is_laid_over_the_picture_with_its_outline(tmp_path):
+def test_attention_is_laid_over_the_image_with_its_outline(tmp_path):
     images = torch.rand(2, 3, 16, 24, generator=seeded())
     masks = torch.zeros(2, 1, 16, 24, dtype=torch.bool)
     masks[0, 0, 4:9, 5:15] = True
     maps = {"before": torch.zeros(2, 1, 4, 6), "after": torch.ones(2, 1, 2, 2)}
     maps["after"][0, 0, 1, 1] = 0.0
     panel = attention_panel(images, masks, maps, titles=["first", "second"])
-    assert [axis.get_title() for axis in panel.axes[:3]] == ["picture", "before", "after"]
+    assert [axis.get_title() for axis in panel.axes[:3]] == ["image", "before", "after"]
     for row in range(2):
         axes = panel.axes[3 * row : 3 * row + 3]
         for axis, name in zip(axes, (None, *maps), strict=True):
@@ -78,7 +78,7 @@ def test_attention_is_laid_over_the_picture_with_its_outline(tmp_path):
 
 def test_attention_panel_bad_input():
     images, masks, maps = torch.rand(2, 3, 8, 8), torch.zeros(2, 1, 8, 8, dtype=torch.bool), torch.rand(2, 1, 2, 2)
-    with pytest.raises(ValueError, match="images: expected at least one picture, got none"):
+    with pytest.raises(ValueError, match="images: expected at least one image, got none"):
         attention_panel(images[:0], masks[:0], {})
     with pytest.raises(ValueError, match=r"masks: expected bool \[2, 1, 8, 8\], got torch.float32"):
         attention_panel(images, masks.float(), {})
@@ -86,7 +86,7 @@ def test_attention_panel_bad_input():
         attention_panel(images, masks[:1], {})
     with pytest.raises(ValueError, match=r"maps\['a'\]: expected maps \[B, 1, H, W\]"):
         attention_panel(images, masks, {"a": maps[:, 0]})
-    with pytest.raises(ValueError, match=r"maps\['a'\]: expected one for each of 2 pictures, got 1"):
+    with pytest.raises(ValueError, match=r"maps\['a'\]: expected one for each of 2 images, got 1"):
         attention_panel(images, masks, {"a": maps[:1]})
-    with pytest.raises(ValueError, match="titles: expected one for each of 2 pictures, got 1"):
+    with pytest.raises(ValueError, match="titles: expected one for each of 2 images, got 1"):
         attention_panel(images, masks, {"a": maps}, titles=["one"])

@@ -35,8 +35,8 @@ from longtail_mix.mixing import Pairing
 
 __all__ = ["CASES"]
 
-PICTURES = ((64, 3, 224, 224), (256, 3, 224, 224), (16, 3, 224, 224), (1024, 3, 32, 32), (64, 3, 512, 512))
-MAPS = tuple((batch, 1, *sides) for batch, _, *sides in PICTURES)
+IMAGES = ((64, 3, 224, 224), (256, 3, 224, 224), (16, 3, 224, 224), (1024, 3, 32, 32), (64, 3, 512, 512))
+MAPS = tuple((batch, 1, *sides) for batch, _, *sides in IMAGES)
 FEATURES = ((64, 2048, 7, 7), (256, 2048, 7, 7))
 TOKENS = ((64, 196, 768), (256, 196, 768), (1024, 196, 768))
 LABELS = ((64,), (1024,))
@@ -48,7 +48,7 @@ LABEL = (torch.int64,)
 
 
 class MixBatch(nn.Module):
-    """Each picture of a batch with its partner, ratios given: what SPMix does once it has its ratios."""
+    """Each image of a batch with its partner, ratios given: what SPMix does once it has its ratios."""
 
     def forward(self, images: Tensor, partner: Tensor, ratio: Tensor) -> Tensor:
         return patch_mixup(images, images, ratio, head_index=partner)
@@ -67,7 +67,7 @@ class LastLayerCAM(nn.Module):
 
 
 class Attention(nn.Module):
-    """CARE's attention loss of given maps, against masks at the picture's size."""
+    """CARE's attention loss of given maps, against masks at the image's size."""
 
     def forward(self, mask: Tensor, cam: Tensor) -> Tensor:
         return care_attention_loss(cam, mask)
@@ -86,17 +86,17 @@ class Partners(nn.Module):
 
 CASES = (
     # Saliency
-    Case("saliency", SaliencyMap, inputs.pictures, PICTURES, BYTES_OR_FLOAT, peers.OPENCV_FINE_GRAINED),
+    Case("saliency", SaliencyMap, inputs.images, IMAGES, BYTES_OR_FLOAT, peers.OPENCV_FINE_GRAINED),
     Case(
         "spectral_residual",
         SpectralResidualSaliency,
-        inputs.pictures,
-        PICTURES[:2],
+        inputs.images,
+        IMAGES[:2],
         (torch.uint8,),
         peers.OPENCV_SPECTRAL_RESIDUAL,
     ),
-    Case("boolean_map", BooleanMapSaliency, inputs.pictures, PICTURES[:2], (torch.uint8,)),
-    Case("skin_contrast", SkinContrastSaliency, inputs.pictures, PICTURES[:2], (torch.uint8,)),
+    Case("boolean_map", BooleanMapSaliency, inputs.images, IMAGES[:2], (torch.uint8,)),
+    Case("skin_contrast", SkinContrastSaliency, inputs.images, IMAGES[:2], (torch.uint8,)),
     # Ratio
     Case("merged", MergedSaliency, inputs.maps(2), MAPS, FLOAT),
     Case(
@@ -127,17 +127,17 @@ CASES = (
     Case(
         "patch_mixup",
         PatchMixup,
-        inputs.mix_pictures(),
-        PICTURES,
+        inputs.mix_images(),
+        IMAGES,
         MIXED_PRECISION,
-        peers.MIXES_OF_PICTURES,
+        peers.MIXES_OF_IMAGES,
         differentiable=True,
     ),
     Case(
         "patch_mixup_channels_last",
         PatchMixup,
-        inputs.mix_pictures(torch.channels_last),
-        PICTURES[:2],
+        inputs.mix_images(torch.channels_last),
+        IMAGES[:2],
         MIXED_PRECISION,
         (peers.ONE_LERP,),
         differentiable=True,
@@ -160,13 +160,13 @@ CASES = (
         (peers.ONE_LERP,),
         differentiable=True,
     ),
-    Case("mix_batch", MixBatch, inputs.mix_batch, PICTURES, FLOAT, peers.BATCH_MIXES, differentiable=True),
+    Case("mix_batch", MixBatch, inputs.mix_batch, IMAGES, FLOAT, peers.BATCH_MIXES, differentiable=True),
     # Pipelines
     Case(
         "spmix",
         partial(SPMix, CLASS_COUNTS),
         inputs.batch,
-        PICTURES,
+        IMAGES,
         BYTES_OR_FLOAT,
         peers.BATCH_MIXES,
         repeatable=partial(SPMix, CLASS_COUNTS, noise=0.0),
@@ -176,7 +176,7 @@ CASES = (
         "spmix_cached_maps",
         partial(SPMix, CLASS_COUNTS),
         inputs.batch_with_maps,
-        PICTURES,
+        IMAGES,
         BYTES_OR_FLOAT,
         peers.BATCH_MIXES,
         repeatable=partial(SPMix, CLASS_COUNTS, noise=0.0),
@@ -186,18 +186,18 @@ CASES = (
         "spmix_released",
         SPMix.released,
         inputs.batch,
-        PICTURES[:2],
+        IMAGES[:2],
         BYTES_OR_FLOAT,
         peers.BATCH_MIXES,
         repeatable=partial(SPMix.released, noise=0.0),
         draws=True,
     ),
-    Case("lsm", partial(LSM, 8), inputs.pairs_with_cam, PICTURES[:2], FLOAT, peers.BATCH_MIXES),
+    Case("lsm", partial(LSM, 8), inputs.pairs_with_cam, IMAGES[:2], FLOAT, peers.BATCH_MIXES),
     Case(
         "mixup_in_batch",
         lambda: InBatch(MixUp(), ShiftedPairing()),
         inputs.batch,
-        PICTURES[:2],
+        IMAGES[:2],
         FLOAT,
         peers.BATCH_MIXES,
     ),
@@ -205,7 +205,7 @@ CASES = (
         "cutmix_in_batch",
         lambda: InBatch(CutMix(), ShiftedPairing()),
         inputs.batch,
-        PICTURES[:2],
+        IMAGES[:2],
         FLOAT,
         peers.BATCH_MIXES,
     ),

@@ -14,15 +14,15 @@ __all__ = [
     "PATCH",
     "batch",
     "batch_with_maps",
+    "images",
     "labels",
     "maps",
     "mask_and_cam",
     "mix",
     "mix_batch",
-    "mix_pictures",
+    "mix_images",
     "pairs",
     "pairs_with_cam",
-    "pictures",
     "rotation",
 ]
 
@@ -33,8 +33,8 @@ Shape = tuple[int, ...]
 Draw = Callable[[Shape, torch.dtype, torch.Generator], tuple[Tensor, ...]]
 
 
-def pictures(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Pictures [B,3,H,W] in [0, 1], or uint8."""
+def images(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Images [B,3,H,W] in [0, 1], or uint8."""
     if dtype == torch.uint8:
         return (torch.randint(256, shape, dtype=dtype, device=generator.device, generator=generator),)
     return (torch.rand(shape, device=generator.device, generator=generator).to(dtype),)
@@ -49,35 +49,35 @@ def maps(number: int) -> Draw:
     """`number` saliency maps [B,1,H,W]."""
 
     def draw(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
-        return tuple(pictures(shape, dtype, generator)[0] for _ in range(number))
+        return tuple(images(shape, dtype, generator)[0] for _ in range(number))
 
     return draw
 
 
 def batch(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Pictures and labels."""
-    return *pictures(shape, dtype, generator), *labels(shape[:1], torch.int64, generator)
+    """Images and labels."""
+    return *images(shape, dtype, generator), *labels(shape[:1], torch.int64, generator)
 
 
 def batch_with_maps(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Pictures, labels, and the pictures' saliency."""
-    return *batch(shape, dtype, generator), *pictures((shape[0], 1, *shape[2:]), torch.float32, generator)
+    """Images, labels, and the images' saliency."""
+    return *batch(shape, dtype, generator), *images((shape[0], 1, *shape[2:]), torch.float32, generator)
 
 
 def mix(rows: int, columns: int, memory_format: torch.memory_format = torch.contiguous_format) -> Draw:
     """Tail, head and a ratio [B,1,rows,columns]."""
 
     def draw(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
-        tail, head = (pictures(shape, dtype, generator)[0] for _ in range(2))
+        tail, head = (images(shape, dtype, generator)[0] for _ in range(2))
         if len(shape) == 4:
             tail, head = (x.to(memory_format=memory_format) for x in (tail, head))
         kind = dtype if dtype.is_floating_point else torch.float32
-        return tail, head, pictures((shape[0], 1, rows, columns), kind, generator)[0]
+        return tail, head, images((shape[0], 1, rows, columns), kind, generator)[0]
 
     return draw
 
 
-def mix_pictures(memory_format: torch.memory_format = torch.contiguous_format) -> Draw:
+def mix_images(memory_format: torch.memory_format = torch.contiguous_format) -> Draw:
     """Tail, head and a ratio for patches of ``PATCH`` pixels."""
 
     def draw(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -87,29 +87,29 @@ def mix_pictures(memory_format: torch.memory_format = torch.contiguous_format) -
 
 
 def mix_batch(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Pictures of a batch, the partner of each, a ratio for patches of ``PATCH`` pixels."""
-    images, _, ratio = mix_pictures()(shape, dtype, generator)
+    """Images of a batch, the partner of each, a ratio for patches of ``PATCH`` pixels."""
+    images, _, ratio = mix_images()(shape, dtype, generator)
     return images, torch.randperm(shape[0], device=generator.device, generator=generator), ratio
 
 
 def mask_and_cam(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Masks [B,1,H,W] of a fifth of the picture, and class activation maps [B,1,H/32,W/32] that are high in there.
+    """Masks [B,1,H,W] of a fifth of the image, and class activation maps [B,1,H/32,W/32] that are high in there.
 
     In and out of a mask that has nothing to do with the map, both means are 1/2: the loss, their difference, is then
     almost 0, and what is left of it is rounding.
     """
-    (cam,) = pictures((*shape[:2], shape[2] // 32, shape[3] // 32), dtype, generator)
+    (cam,) = images((*shape[:2], shape[2] // 32, shape[3] // 32), dtype, generator)
     return (cam > 0.8).to(dtype).repeat_interleave(32, 2).repeat_interleave(32, 3), cam
 
 
 def pairs(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Tail pictures, their labels, head pictures, their labels."""
+    """Tail images, their labels, head images, their labels."""
     return *batch(shape, dtype, generator), *batch(shape, dtype, generator)
 
 
 def pairs_with_cam(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """The same, and a class activation map of each tail picture [B,1,H/32,W/32]."""
-    cam = pictures((shape[0], 1, shape[2] // 32, shape[3] // 32), torch.float32, generator)
+    """The same, and a class activation map of each tail image [B,1,H/32,W/32]."""
+    cam = images((shape[0], 1, shape[2] // 32, shape[3] // 32), torch.float32, generator)
     return *pairs(shape, dtype, generator), *cam
 
 

@@ -52,7 +52,7 @@ def measure(problem: Problem, variants: Sequence[Variant], device: torch.device,
         "size": problem.size,
         "dtype": problem.dtype_name,
         "direction": problem.direction,
-        "pictures": problem.shape[0],
+        "images": problem.shape[0],
         "floor_bytes": lined_up.floor_bytes,
         "checks": lined_up.checks,
         "contenders": with_ratios(rows, lined_up.floor_bytes, problem.shape[0]),
@@ -99,7 +99,7 @@ def waits_for_the_device(contender: Contender) -> bool:
     return False
 
 
-def with_ratios(rows: list[Record], floor_bytes: int, pictures: int) -> list[Record]:
+def with_ratios(rows: list[Record], floor_bytes: int, images: int) -> list[Record]:
     """Rates, and the time of the roof, of our plain PyTorch and of the fastest peer as multiples of each time.
 
     A ratio above 1 means faster than what it is a ratio to, below 1 slower.
@@ -109,7 +109,7 @@ def with_ratios(rows: list[Record], floor_bytes: int, pictures: int) -> list[Rec
     for row in rows:
         own = median[row["name"]]
         row["gb_per_s"] = floor_bytes / own / 1e9
-        row["pictures_per_s"] = pictures / own
+        row["images_per_s"] = images / own
         row["of_roof"] = median[ROOF] / own
         row["over_eager"] = median["eager"] / own if "eager" in median else None
         row["over_best_peer"] = min(peers) / own if peers and row["role"] == "ours" else None

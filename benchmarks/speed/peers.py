@@ -14,7 +14,7 @@ from benchmarks.speed.inputs import CLASS_COUNTS
 
 __all__ = [
     "BATCH_MIXES",
-    "MIXES_OF_PICTURES",
+    "MIXES_OF_IMAGES",
     "ONE_LERP",
     "OPENCV_FINE_GRAINED",
     "OPENCV_SPECTRAL_RESIDUAL",
@@ -64,26 +64,26 @@ def _timm(mixup_alpha: float, cutmix_alpha: float) -> Callable[[], Operator]:
 timm_mixup, timm_cutmix = _timm(1.0, 0.0), _timm(0.0, 1.0)
 
 
-def _pictures_and_labels(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """The pictures of any mix, and labels, its own or made up: these mixes take both."""
+def _images_and_labels(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """The images of any mix, and labels, its own or made up: these mixes take both."""
     images, labels = inputs[:2]
     if labels.ndim != 1:
         labels = torch.arange(len(images), device=images.device)
     return images, labels % NUM_CLASSES
 
 
-def _own_pictures_and_labels(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """The same for timm, which mixes in place and so gets pictures of its own."""
-    images, labels = _pictures_and_labels(inputs)
+def _own_images_and_labels(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """The same for timm, which mixes in place and so gets images of its own."""
+    images, labels = _images_and_labels(inputs)
     return images.clone(), labels
 
 
 BATCH_MIXES = (
-    Peer("torchvision MixUp", _torchvision("MixUp"), _pictures_and_labels),
-    Peer("torchvision CutMix", _torchvision("CutMix"), _pictures_and_labels),
-    Peer("timm Mixup", timm_mixup, _own_pictures_and_labels),
-    Peer("kornia RandomMixUpV2", _kornia_mixup, _pictures_and_labels),
-    Peer("kornia RandomCutMixV2", _kornia_cutmix, _pictures_and_labels),
+    Peer("torchvision MixUp", _torchvision("MixUp"), _images_and_labels),
+    Peer("torchvision CutMix", _torchvision("CutMix"), _images_and_labels),
+    Peer("timm Mixup", timm_mixup, _own_images_and_labels),
+    Peer("kornia RandomMixUpV2", _kornia_mixup, _images_and_labels),
+    Peer("kornia RandomCutMixV2", _kornia_cutmix, _images_and_labels),
 )
 
 
@@ -96,7 +96,7 @@ def _lerp() -> Operator:
 
 # No peer of ours, but what a single elementwise launch costs that reads and writes as much.
 ONE_LERP = Peer("torch.lerp, one ratio", _lerp, role="roof")
-MIXES_OF_PICTURES = (ONE_LERP, *BATCH_MIXES[:3])
+MIXES_OF_IMAGES = (ONE_LERP, *BATCH_MIXES[:3])
 
 
 def resnet50() -> Any:
@@ -122,14 +122,14 @@ def _grad_cam() -> Operator:
     return look
 
 
-def _pictures_and_numbers(inputs: tuple[Tensor, ...]) -> tuple[Any, ...]:
+def _images_and_numbers(inputs: tuple[Tensor, ...]) -> tuple[Any, ...]:
     """Its targets take plain numbers."""
     images, labels = inputs
     return images, *labels.tolist()
 
 
-# Not the same map: cut at zero, brought to the picture's size, on the CPU as an array.
-PYTORCH_GRAD_CAM = Peer("pytorch-grad-cam", _grad_cam, _pictures_and_numbers)
+# Not the same map: cut at zero, brought to the image's size, on the CPU as an array.
+PYTORCH_GRAD_CAM = Peer("pytorch-grad-cam", _grad_cam, _images_and_numbers)
 
 
 def _detector(name: str) -> Callable[[Any], Any]:
@@ -138,8 +138,8 @@ def _detector(name: str) -> Callable[[Any], Any]:
     if not hasattr(cv2, "saliency"):
         raise ImportError("OpenCV is installed without its contrib modules")
 
-    def detect(picture: Any) -> Any:
-        return getattr(cv2.saliency, name)().computeSaliency(picture)[1]
+    def detect(image: Any) -> Any:
+        return getattr(cv2.saliency, name)().computeSaliency(image)[1]
 
     return detect
 
@@ -147,7 +147,7 @@ def _detector(name: str) -> Callable[[Any], Any]:
 def _one_by_one(name: str) -> Callable[[], Operator]:
     def build() -> Operator:
         detect = _detector(name)
-        return lambda *pictures: [detect(picture) for picture in pictures]
+        return lambda *images: [detect(image) for image in images]
 
     return build
 
@@ -155,13 +155,13 @@ def _one_by_one(name: str) -> Callable[[], Operator]:
 def _in_threads(name: str) -> Callable[[], Operator]:
     def build() -> Operator:
         detect, threads = _detector(name), ThreadPoolExecutor(torch.get_num_threads())
-        return lambda *pictures: list(threads.map(detect, pictures))
+        return lambda *images: list(threads.map(detect, images))
 
     return build
 
 
 def _bgr(inputs: tuple[Tensor, ...]) -> tuple[Any, ...]:
-    """The same pictures as OpenCV wants them, outside of what is timed: bytes, BGR, channels last, on the CPU."""
+    """The same images as OpenCV wants them, outside of what is timed: bytes, BGR, channels last, on the CPU."""
     (images,) = inputs
     if images.is_floating_point():
         images = (images.float() * 255).round().to(torch.uint8)

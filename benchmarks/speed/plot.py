@@ -1,4 +1,4 @@
-"""Results as a picture: every time as a multiple of the copy's."""
+"""Results as an image: every time as a multiple of the copy's."""
 
 from __future__ import annotations
 

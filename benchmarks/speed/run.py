@@ -1,6 +1,6 @@
 """Time the operators beside their peers and beside a copy of as many bytes, each after a check that it is right.
 
-Writes its file after every problem, and a picture of it at the end. A problem whose check fails gets no numbers; the
+Writes its file after every problem, and an image of it at the end. A problem whose check fails gets no numbers; the
 command then ends with 1.
 """
 

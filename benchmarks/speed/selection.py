@@ -17,7 +17,7 @@ __all__ = ["add_selection", "selected", "selected_variants"]
 
 DTYPES = ("float32", "bfloat16", "float16", "uint8", "int64")
 DIRECTIONS = ("forward", "forward+backward")
-# A CPU takes seconds for more than a batch of 64 pictures of 224 pixels; a size that is asked for by name is measured.
+# A CPU takes seconds for more than a batch of 64 images of 224 pixels; a size that is asked for by name is measured.
 LARGEST_ON_CPU = 64 * 3 * 224 * 224
 
 

@@ -1,4 +1,4 @@
-"""Print the tables of results that were measured before, also of a run that was stopped, and draw their picture."""
+"""Print the tables of results that were measured before, also of a run that was stopped, and draw their image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUMMARY = "print and draw what was measured before"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, nargs="+", help="as run and steps write them")
-    parser.add_argument("--short", action="store_true", help="a line for each problem, no picture")
+    parser.add_argument("--short", action="store_true", help="a line for each problem, no image")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -58,7 +58,7 @@ def measure(name: str, size: int, pixels: int, repeats: int, device: torch.devic
         images, labels, maps = batch_with_maps((size, 3, pixels, pixels), torch.float32, generator)
         normalised = (images - 0.5) / 0.5
         sets.append((normalised.contiguous(memory_format=torch.channels_last), labels, maps))
-    # Each has pictures of its own, because some mix in place.
+    # Each has images of its own, because some mix in place.
     calls: dict[str, list[Call]] = {
         method: [partial(training.step, loss, s[0].clone(), *s[1:]) for s in sets]
         for method, loss in methods(device).items()

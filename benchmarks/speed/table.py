@@ -9,7 +9,7 @@ from benchmarks.speed.results import Results
 
 __all__ = ["as_text", "of_record", "of_steps", "short"]
 
-COLUMNS = ("", "ms", "IQR", "GB/s", "pictures/s", "of copy", "x eager", "x best peer", "peak MB", "launch us")
+COLUMNS = ("", "ms", "IQR", "GB/s", "images/s", "of copy", "x eager", "x best peer", "peak MB", "launch us")
 
 SHORT = ("ms", "eager", "compiled", "kernel", "copy", "fastest peer", "")
 
@@ -82,7 +82,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         _number(seconds["median"] * 1e3),
         f"{_number(seconds['first_quartile'] * 1e3)}-{_number(seconds['third_quartile'] * 1e3)}",
         _number(row["gb_per_s"]),
-        f"{row['pictures_per_s']:.0f}",
+        f"{row['images_per_s']:.0f}",
         f"{row['of_roof']:.2f}",
         _ratio(row["over_eager"]),
         _ratio(row["over_best_peer"]),

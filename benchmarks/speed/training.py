@@ -19,7 +19,7 @@ __all__ = ["Method", "Training", "methods"]
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
-# The model, normalised pictures, labels, the pictures' maps in [0, 1] -> the loss.
+# The model, normalised images, labels, the images' maps in [0, 1] -> the loss.
 Method = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -39,7 +39,7 @@ def methods(device: torch.device) -> dict[str, Method]:
 
 
 def mixed_by(mix: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> Method:
-    """Cross entropy on mixed pictures; the labels stay, or become shares of the classes."""
+    """Cross entropy on mixed images; the labels stay, or become shares of the classes."""
 
     def loss(model: nn.Module, images: Tensor, labels: Tensor, maps: Tensor) -> Tensor:
         mixed, targets = mix(images, labels, maps)
@@ -49,7 +49,7 @@ def mixed_by(mix: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> 
 
 
 def care(model: nn.Module, images: Tensor, labels: Tensor, maps: Tensor) -> Tensor:
-    """Cross entropy and the attention loss, on masks as large as lesions are: a fifth of the picture."""
+    """Cross entropy and the attention loss, on masks as large as lesions are: a fifth of the image."""
     layer, grid = where_to_look(model)
     with GradCAM(model, layer, grid, create_graph=True) as grad_cam:
         logits, cam = grad_cam.logits_and_cam(images, labels)
@@ -58,7 +58,7 @@ def care(model: nn.Module, images: Tensor, labels: Tensor, maps: Tensor) -> Tens
 
 
 def lsm(model: nn.Module, images: Tensor, labels: Tensor, maps: Tensor) -> Tensor:  # noqa: ARG001 it makes its own
-    """Where the model looks, by a forward pass of its own; blocks of an eighth of the picture, as published."""
+    """Where the model looks, by a forward pass of its own; blocks of an eighth of the image, as published."""
     layer, grid = where_to_look(model)
     with GradCAM(model, layer, grid) as grad_cam:
         cam = grad_cam(images, labels)

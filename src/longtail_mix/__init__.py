@@ -1,4 +1,4 @@
-"""Saliency-guided mixing and attention for long-tailed image classification, medical pictures first."""
+"""Saliency-guided mixing and attention for long-tailed image classification, medical images first."""
 
 from longtail_mix import functional
 from longtail_mix._version import __version__
@@ -68,7 +68,7 @@ from longtail_mix.weighting import (
     Pace,
     SelfPaced,
     mean_one_over_classes,
-    mean_one_over_pictures,
+    mean_one_over_images,
     set_epoch,
 )
 
@@ -136,6 +136,6 @@ __all__ = [
     "many_medium_few",
     "many_medium_few_by_count",
     "mean_one_over_classes",
-    "mean_one_over_pictures",
+    "mean_one_over_images",
     "set_epoch",
 ]

@@ -49,12 +49,12 @@ def check_finite(tensor: Tensor, name: str) -> None:
 
 
 def check_images(images: Tensor, name: str = "images") -> None:
-    """Pictures [B,3,H,W], uint8 or floating point, at least one pixel each."""
+    """Images [B,3,H,W], uint8 or floating point, at least one pixel each."""
     check_tensor(images, name)
     if images.dtype != torch.uint8 and not images.is_floating_point():
-        raise TypeError(f"{name}: expected uint8 or floating-point pictures, got {images.dtype}")
+        raise TypeError(f"{name}: expected uint8 or floating-point images, got {images.dtype}")
     if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(f"{name}: expected RGB pictures [B, 3, H, W], got shape {list(images.shape)}")
+        raise ValueError(f"{name}: expected RGB images [B, 3, H, W], got shape {list(images.shape)}")
     check_has_pixels(images, name)
 
 
@@ -75,7 +75,7 @@ def check_share(share: Tensor, name: str) -> None:
 
 
 def check_has_pixels(tensor: Tensor, name: str) -> None:
-    """Raise ``ValueError`` where a picture or map has no height or no width."""
+    """Raise ``ValueError`` where an image or map has no height or no width."""
     if 0 in tensor.shape[-2:]:
         raise ValueError(f"{name}: expected at least one pixel, got shape {list(tensor.shape)}")
 
@@ -113,7 +113,7 @@ def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "la
 
 
 def check_counted(labels: Tensor, class_counts: Tensor, name: str = "labels") -> None:
-    """Integer labels [B], each of a class that has pictures by `class_counts` [K]; both on one device."""
+    """Integer labels [B], each of a class that has images by `class_counts` [K]; both on one device."""
     check_labels(labels, len(class_counts), name)
     check_same_device(class_counts, labels, "class_counts", name)
     if not values_are_readable(labels):
@@ -121,7 +121,7 @@ def check_counted(labels: Tensor, class_counts: Tensor, name: str = "labels") ->
     uncounted = labels[class_counts[labels.long()] == 0]
     if len(uncounted):
         raise ValueError(
-            f"{name}: expected labels of classes that class_counts {class_counts.tolist()} has pictures of, "
+            f"{name}: expected labels of classes that class_counts {class_counts.tolist()} has images of, "
             f"got {uncounted[:5].tolist()}"
         )
 
@@ -147,15 +147,15 @@ def check_class_counts(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]:
     if min(counts) < 0:
         raise ValueError(f"class_counts: expected no negative count, got {list(counts)}")
     if max(counts) == 0:
-        raise ValueError(f"class_counts: expected at least one picture, got {list(counts)}")
+        raise ValueError(f"class_counts: expected at least one image, got {list(counts)}")
     return counts
 
 
 def check_counts_of_all(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]:
-    """The counts as a tuple of ints, none of them zero: for methods that say nothing about a class without pictures."""
+    """The counts as a tuple of ints, none of them zero: for methods that say nothing about a class without images."""
     counts = check_class_counts(class_counts)
     if 0 in counts:
-        raise ValueError(f"class_counts: expected pictures of every class, got {list(counts)}")
+        raise ValueError(f"class_counts: expected images of every class, got {list(counts)}")
     return counts
 
 

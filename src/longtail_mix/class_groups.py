@@ -25,11 +25,11 @@ def many_medium_few(class_counts: Sequence[int] | Tensor) -> ClassGroups:
 
     The first seventh of the ranking is `many` (at least one class), the last three sevenths are `few`, what
     lies between is `medium`; fractions are rounded. Seven classes give 1, 3 and 3: with the accuracies printed
-    in the paper's Table 1 this is the only cut that fits 40 test pictures a class. Equal counts keep the order
+    in the paper's Table 1 this is the only cut that fits 40 test images a class. Equal counts keep the order
     of the class indices.
 
     Args:
-        class_counts: pictures per class, [K].
+        class_counts: images per class, [K].
 
     Raises:
         ValueError: no class, a negative count, or only zeros.
@@ -53,7 +53,7 @@ def many_medium_few_by_count(
 ) -> ClassGroups:
     """Group the classes by absolute counts, as ImageNet-LT does (Liu et al. 2019).
 
-    `many` has more than `more_than` training pictures a class, `few` fewer than `fewer_than`.
+    `many` has more than `more_than` training images a class, `few` fewer than `fewer_than`.
 
     Raises:
         ValueError: no class, a negative count, only zeros, or ``fewer_than > more_than + 1``.

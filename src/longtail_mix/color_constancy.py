@@ -1,4 +1,4 @@
-"""Shades of gray: take the colour of the light out of pictures, so that two microscopes see the same skin."""
+"""Shades of gray: take the colour of the light out of images, so that two microscopes see the same skin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_number
-from longtail_mix._pictures import as_unit
+from longtail_mix._images import as_unit
 
 __all__ = ["ShadesOfGray", "shades_of_gray"]
 
@@ -31,10 +31,10 @@ def shades_of_gray(images: Tensor, p: float = 6.0) -> Tensor:
         p: the order of the mean, at least 1.
 
     Returns:
-        Pictures of the same shape and dtype, floating-point ones in [0, 1].
+        Images of the same shape and dtype, floating-point ones in [0, 1].
 
     Raises:
-        TypeError, ValueError: not pictures, `p` out of range, or (on the CPU, uncompiled) values far outside [0, 1].
+        TypeError, ValueError: not images, `p` out of range, or (on the CPU, uncompiled) values far outside [0, 1].
 
     Example:
         >>> yellowish = torch.tensor([0.8, 0.8, 0.4]).view(1, 3, 1, 1).expand(1, 3, 8, 8)
@@ -42,16 +42,16 @@ def shades_of_gray(images: Tensor, p: float = 6.0) -> Tensor:
         tensor([0.6928, 0.6928, 0.6928])
     """
     check_p(p)
-    pictures, _ = as_unit(images, None, None)
+    unit, _ = as_unit(images, None, None)
     # Divided by its maximum first: (1/255)^p would underflow for large p.
-    highest = pictures.amax((2, 3), keepdim=True)
+    highest = unit.amax((2, 3), keepdim=True)
     safe = torch.where(highest > 0, highest, 1.0)
-    light: Tensor = highest * (pictures / safe).pow(p).mean((2, 3), keepdim=True).pow(1 / p)
+    light: Tensor = highest * (unit / safe).pow(p).mean((2, 3), keepdim=True).pow(1 / p)
     present = (highest > 0).sum(1, keepdim=True).clamp(min=1)
     gain: Tensor = torch.linalg.vector_norm(light, dim=1, keepdim=True) / (
         torch.where(highest > 0, light, 1.0) * present.sqrt()
     )
-    corrected = (pictures * gain).clamp(max=1)
+    corrected = (unit * gain).clamp(max=1)
     if images.dtype == torch.uint8:
         return (corrected * 255).round().to(torch.uint8)
     return corrected.to(images.dtype)
@@ -84,7 +84,7 @@ class ShadesOfGray(nn.Module):
         self.p = p
 
     def forward(self, images: Tensor) -> Tensor:
-        """The pictures under white light."""
+        """The images under white light."""
         return shades_of_gray(images, self.p)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Features of past batches, for losses that compare with more pictures than one batch has."""
+"""Features of past batches, for losses that compare with more images than one batch has."""
 
 from __future__ import annotations
 

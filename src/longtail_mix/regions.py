@@ -1,6 +1,6 @@
 """From saliency or a segmentation to boxes around the lesion, and to the masks that CARE's attention loss takes.
 
-This is done once per picture, before the training, on the CPU: it is not meant for a training loop.
+This is done once per image, before the training, on the CPU: it is not meant for a training loop.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Threshold = float | Callable[[Tensor], Tensor]
 
 
 class Regions(NamedTuple):
-    """Where the lesion of each picture is; ``~mask`` is M_out.
+    """Where the lesion of each image is; ``~mask`` is M_out.
 
     Args:
         mask: M_in [B, 1, H, W], bool, true inside the boxes.
         has_mask: whether there is a box at all [B], bool.
-        boxes: for each picture its boxes [n, 4], int64: left, top, right, bottom in pixels, the last two exclusive; the
+        boxes: for each image its boxes [n, 4], int64: left, top, right, bottom in pixels, the last two exclusive; the
             box of the largest component first.
 
     Example:
@@ -64,11 +64,11 @@ def lesion_regions(
         threshold: a number, 0.5 in the paper; or a function from maps to one threshold each [B]:
             :func:`otsu_threshold`.
         largest_only: whether only the largest component counts, or all that are not small.
-        min_area: components below this share of the picture are dropped, from 0 to 1.
+        min_area: components below this share of the image are dropped, from 0 to 1.
         scale: the boxes are stretched by this about their middles: :func:`scale_boxes`.
 
     Returns:
-        :class:`Regions` on the maps' device. A picture without component has no box, an empty mask and ``has_mask``
+        :class:`Regions` on the maps' device. An image without component has no box, an empty mask and ``has_mask``
         false, which CARE's loss leaves out.
 
     Raises:
@@ -98,14 +98,14 @@ def lesion_regions(
 
 
 class LesionRegions(nn.Module):
-    """From pictures to regions, as a module: see :func:`lesion_regions`.
+    """From images to regions, as a module: see :func:`lesion_regions`.
 
     Args:
-        saliency: pictures -> maps [B, 1, H, W] in [0, 1]: :class:`~longtail_mix.SkinContrastSaliency` where nobody drew
+        saliency: images -> maps [B, 1, H, W] in [0, 1]: :class:`~longtail_mix.SkinContrastSaliency` where nobody drew
             a mask, :class:`~longtail_mix.SegmentationSaliency` where a network has learnt to.
         threshold: see :func:`lesion_regions`, likewise the others.
         largest_only: whether only the largest component counts.
-        min_area: components below this share of the picture are dropped.
+        min_area: components below this share of the image are dropped.
         scale: the boxes are stretched by this about their middles.
 
     Example:
@@ -128,7 +128,7 @@ class LesionRegions(nn.Module):
         self.largest_only, self.min_area, self.scale = largest_only, min_area, scale
 
     def forward(self, images: Tensor) -> Regions:
-        """The regions of pictures [B, 3, H, W]."""
+        """The regions of images [B, 3, H, W]."""
         return lesion_regions(self.saliency(images), self.threshold, self.largest_only, self.min_area, self.scale)
 
     def extra_repr(self) -> str:
@@ -163,19 +163,19 @@ def otsu_threshold(saliency: Tensor) -> Tensor:
 
 
 def scale_boxes(boxes: Tensor, scale: float, height: int, width: int) -> Tensor:
-    """Stretch boxes about their middles and keep them inside the picture: 0.7 to 1.1 in Fig. 11 of the CARE paper.
+    """Stretch boxes about their middles and keep them inside the image: 0.7 to 1.1 in Fig. 11 of the CARE paper.
 
     Args:
         boxes: [n, 4], int64: left, top, right, bottom, the last two exclusive.
         scale: how many times as wide and as high, more than 0.
-        height: of the picture.
-        width: of the picture.
+        height: of the image.
+        width: of the image.
 
     Returns:
         Boxes [n, 4], rounded to pixels (halves outward), at least one pixel wide and high.
 
     Raises:
-        TypeError, ValueError: boxes of another shape or dtype, empty or outside the picture; a scale out of range.
+        TypeError, ValueError: boxes of another shape or dtype, empty or outside the image; a scale out of range.
 
     Example:
         >>> scale_boxes(torch.tensor([[10, 10, 20, 30]]), 1.1, height=32, width=32)
@@ -194,18 +194,18 @@ def scale_boxes(boxes: Tensor, scale: float, height: int, width: int) -> Tensor:
 
 
 def box_masks(boxes: Sequence[Tensor], height: int, width: int) -> Tensor:
-    """The masks of boxes: true inside any box of the picture.
+    """The masks of boxes: true inside any box of the image.
 
     Args:
-        boxes: for each picture [n, 4], int64: left, top, right, bottom, the last two exclusive; n may be 0.
-        height: of the pictures.
-        width: of the pictures.
+        boxes: for each image [n, 4], int64: left, top, right, bottom, the last two exclusive; n may be 0.
+        height: of the images.
+        width: of the images.
 
     Returns:
         [B, 1, H, W], bool.
 
     Raises:
-        TypeError, ValueError: no picture, boxes of another shape or dtype, empty or outside the picture.
+        TypeError, ValueError: no image, boxes of another shape or dtype, empty or outside the image.
 
     Example:
         >>> box_masks([torch.tensor([[1, 0, 3, 1]])], height=2, width=4).int()
@@ -213,12 +213,12 @@ def box_masks(boxes: Sequence[Tensor], height: int, width: int) -> Tensor:
                   [0, 0, 0, 0]]]], dtype=torch.int32)
     """
     if not boxes:
-        raise ValueError("boxes: expected those of at least one picture, got none")
+        raise ValueError("boxes: expected those of at least one image, got none")
     masks = []
-    for of_picture in boxes:
-        _check_boxes(of_picture, height, width)
-        y, x = (torch.arange(length, device=of_picture.device) for length in (height, width))
-        left, top, right, bottom = of_picture.unsqueeze(2).unbind(1)  # [n, 1] each
+    for of_image in boxes:
+        _check_boxes(of_image, height, width)
+        y, x = (torch.arange(length, device=of_image.device) for length in (height, width))
+        left, top, right, bottom = of_image.unsqueeze(2).unbind(1)  # [n, 1] each
         rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)
         masks.append((rows.unsqueeze(2) & columns.unsqueeze(1)).any(0))
     return torch.stack(masks).unsqueeze(1)

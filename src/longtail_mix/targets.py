@@ -1,4 +1,4 @@
-"""The label of a mixed picture: two classes and how much of it belongs to the first."""
+"""The label of a mixed image: two classes and how much of it belongs to the first."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["MixedTarget", "Target", "soft_labels"]
 
 
 class MixedTarget(NamedTuple):
-    """Labels of mixed pictures: ``lam`` of each belongs to `labels`, the rest to `other`.
+    """Labels of mixed images: ``lam`` of each belongs to `labels`, the rest to `other`.
 
     A named tuple of tensors, so that data loaders, ``torch.compile`` and accelerate move it as they move a batch. Its
     methods check it.
 
     Args:
-        labels: classes of the first pictures of the pairs [B], integers.
+        labels: classes of the first images of the pairs [B], integers.
         other: classes of their partners [B], integers.
         lam: the share of `labels` in the target [B], floating point in [0, 1].
 
@@ -48,7 +48,7 @@ class MixedTarget(NamedTuple):
 
     @classmethod
     def hard(cls, labels: Tensor) -> MixedTarget:
-        """The labels of pictures that are not mixed: `lam` is 1 for each of [B]."""
+        """The labels of images that are not mixed: `lam` is 1 for each of [B]."""
         check_labels(labels)
         return cls(labels, labels, torch.ones(len(labels), device=labels.device))
 
@@ -66,7 +66,7 @@ class MixedTarget(NamedTuple):
         return lam * first + (1 - lam) * second
 
     def losses(self, per_sample_criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Tensor:
-        """``lam * criterion(logits, labels) + (1 - lam) * criterion(logits, other)`` for each picture: [B].
+        """``lam * criterion(logits, labels) + (1 - lam) * criterion(logits, other)`` for each image: [B].
 
         Args:
             per_sample_criterion: takes logits and integer labels [B] and returns [B], as
@@ -74,7 +74,7 @@ class MixedTarget(NamedTuple):
             logits: [B, K] or whatever the criterion takes.
 
         Raises:
-            TypeError, ValueError: as :meth:`soft`; a criterion that does not return one loss per picture.
+            TypeError, ValueError: as :meth:`soft`; a criterion that does not return one loss per image.
         """
         self.check()
         first, second = per_sample_criterion(logits, self.labels), per_sample_criterion(logits, self.other)
@@ -82,7 +82,7 @@ class MixedTarget(NamedTuple):
             check_tensor(loss, "per_sample_criterion")
             if loss.shape != self.lam.shape:
                 raise ValueError(
-                    f"per_sample_criterion: expected one loss for each of {len(self.lam)} pictures "
+                    f"per_sample_criterion: expected one loss for each of {len(self.lam)} images "
                     f'(reduction="none"), got shape {list(loss.shape)}'
                 )
         return self.lam * first + (1 - self.lam) * second
@@ -110,7 +110,7 @@ Target: TypeAlias = Tensor | MixedTarget
 
 
 def soft_labels(target: Target, num_classes: int) -> Tensor:
-    """The share of each class in each picture's label, [B, num_classes], float32 or as the target has it.
+    """The share of each class in each image's label, [B, num_classes], float32 or as the target has it.
 
     Args:
         target: integer labels [B], shares [B, num_classes] (floating point, each row sums to 1), or a
@@ -139,7 +139,7 @@ def soft_labels(target: Target, num_classes: int) -> Tensor:
         # NaN fails both comparisons; half precision rounds each share by up to 1/256.
         if not ((target >= 0).all() and ((sums - 1).abs() <= 0.02).all()):
             raise ValueError(
-                "target: expected shares of at least 0 that sum to 1 for each picture, "
+                "target: expected shares of at least 0 that sum to 1 for each image, "
                 f"got a smallest share of {target.min():.3g} and sums of {sums.min():.3g} to {sums.max():.3g}"
             )
     return target

@@ -1,4 +1,4 @@
-"""Pictures of what a mix does, and of where a network looks: after Fig. 4 of SPMix's paper and Fig. 10 of CARE's."""
+"""Images of what a mix does, and of where a network looks: after Fig. 4 of SPMix's paper and Fig. 10 of CARE's."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def pair_panel(
     Maps and ratios share one scale, 0 (black) to 1 (white). The mix is made with the ratio that is shown.
 
     Args:
-        tail: pictures that keep their label [B, 3, H, W], uint8 or floating point in [0, 1]; shown as they are.
+        tail: images that keep their label [B, 3, H, W], uint8 or floating point in [0, 1]; shown as they are.
         head: their partners, same shape, dtype and device.
-        spmix: the mixing to show; without `mean` and `std`, as the pictures are not normalised.
+        spmix: the mixing to show; without `mean` and `std`, as the images are not normalised.
         generator: where the noise of the ratio comes from.
         titles: a line for the left of each row.
 
@@ -44,7 +44,7 @@ def pair_panel(
 
     Raises:
         TypeError, ValueError: as :class:`~longtail_mix.SPMix`; another number of titles than pairs; no pair;
-            an SPMix for normalised pictures.
+            an SPMix for normalised images.
 
     Example:
         >>> panel = pair_panel(torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32), SPMix(patch_size=8))
@@ -60,7 +60,7 @@ def pair_panel(
     if titles is not None and len(titles) != len(tail):
         raise ValueError(f"titles: expected one for each of {len(tail)} pairs, got {len(titles)}")
     if getattr(spmix.saliency, "mean", None) is not None:
-        raise ValueError("spmix: expected one without mean and std, for pictures that are not normalised")
+        raise ValueError("spmix: expected one without mean and std, for images that are not normalised")
     tail_map, head_map = spmix.saliency(tail), spmix.saliency(head)
     ratio = spmix.recipe(tail_map, head_map, generator)
     steps = (tail, head, tail_map, head_map, torch.maximum(tail_map, head_map), ratio, spmix.mix(tail, head, ratio))
@@ -68,8 +68,8 @@ def pair_panel(
     figure = Figure(figsize=(1.6 * len(COLUMNS), 1.6 * len(tail) * tail.shape[2] / tail.shape[3] + 0.4))
     axes = figure.subplots(len(tail), len(COLUMNS), squeeze=False)
     for row, axes_of_pair in enumerate(axes):
-        for axis, pictures in zip(axes_of_pair, steps, strict=True):
-            _show(axis, pictures[row])
+        for axis, images in zip(axes_of_pair, steps, strict=True):
+            _show(axis, images[row])
         if titles is not None:
             axes_of_pair[0].set_ylabel(titles[row], fontsize=8)
     for axis, name in zip(axes[0], COLUMNS, strict=True):
@@ -81,13 +81,13 @@ def pair_panel(
 def attention_panel(
     images: Tensor, masks: Tensor, maps: Mapping[str, Tensor], titles: list[str] | None = None
 ) -> Figure:
-    """One row per picture: the picture with its lesion or box outlined, then each map laid over it.
+    """One row per image: the image with its lesion or box outlined, then each map laid over it.
 
-    Blue is 0 and red is 1, on one scale for all maps, which are brought to the picture's size bilinearly.
+    Blue is 0 and red is 1, on one scale for all maps, which are brought to the image's size bilinearly.
 
     Args:
-        images: pictures [B, 3, H, W], uint8 or floating point in [0, 1]; shown as they are.
-        masks: lesions or boxes [B, 1, H, W], bool; their outline is drawn on every picture of the row.
+        images: images [B, 3, H, W], uint8 or floating point in [0, 1]; shown as they are.
+        masks: lesions or boxes [B, 1, H, W], bool; their outline is drawn on every image of the row.
         maps: for each column its name and maps [B, 1, h, w] in [0, 1], such as those of a network before and after.
         titles: a line for the left of each row.
 
@@ -95,8 +95,8 @@ def attention_panel(
         A matplotlib figure; ``figure.savefig(path)`` writes it. It is not registered with pyplot.
 
     Raises:
-        TypeError, ValueError: pictures, masks or maps that do not fit each other; another number of titles than
-            pictures; no picture.
+        TypeError, ValueError: images, masks or maps that do not fit each other; another number of titles than
+            images; no image.
 
     Example:
         >>> images, masks = torch.rand(2, 3, 32, 32), torch.zeros(2, 1, 32, 32, dtype=torch.bool)
@@ -108,7 +108,7 @@ def attention_panel(
 
     check_images(images)
     if len(images) == 0:
-        raise ValueError("images: expected at least one picture, got none")
+        raise ValueError("images: expected at least one image, got none")
     if masks.dtype != torch.bool or masks.shape != (len(images), 1, *images.shape[2:]):
         raise ValueError(
             f"masks: expected bool {[len(images), 1, *images.shape[2:]]}, got {masks.dtype} {list(masks.shape)}"
@@ -116,16 +116,16 @@ def attention_panel(
     for name, cam in maps.items():
         check_map(cam, f"maps[{name!r}]")
         if len(cam) != len(images):
-            raise ValueError(f"maps[{name!r}]: expected one for each of {len(images)} pictures, got {len(cam)}")
+            raise ValueError(f"maps[{name!r}]: expected one for each of {len(images)} images, got {len(cam)}")
     if titles is not None and len(titles) != len(images):
-        raise ValueError(f"titles: expected one for each of {len(images)} pictures, got {len(titles)}")
+        raise ValueError(f"titles: expected one for each of {len(images)} images, got {len(titles)}")
 
     height, width = images.shape[2:]
     columns = 1 + len(maps)
     figure = Figure(figsize=(1.6 * columns + 0.2, 1.6 * len(images) * height / width + 0.4))
     axes = figure.subplots(len(images), columns, squeeze=False)
-    for row, axes_of_picture in enumerate(axes):
-        for axis, overlay in zip(axes_of_picture, (None, *maps.values()), strict=True):
+    for row, axes_of_image in enumerate(axes):
+        for axis, overlay in zip(axes_of_image, (None, *maps.values()), strict=True):
             _show(axis, images[row])
             if overlay is not None:
                 full = F.interpolate(overlay[row : row + 1].detach().float(), (height, width), mode="bilinear")
@@ -133,16 +133,16 @@ def attention_panel(
             if masks[row].any() and not masks[row].all():
                 axis.contour(masks[row, 0].cpu().numpy(), levels=[0.5], colors="white", linewidths=1.0)
         if titles is not None:
-            axes_of_picture[0].set_ylabel(titles[row], fontsize=8)
-    for axis, name in zip(axes[0], ("picture", *maps), strict=True):
+            axes_of_image[0].set_ylabel(titles[row], fontsize=8)
+    for axis, name in zip(axes[0], ("image", *maps), strict=True):
         axis.set_title(name, fontsize=9)
     figure.tight_layout(pad=0.3)
     return figure
 
 
-def _show(axis: Axes, picture: Tensor) -> None:
-    """Draw a picture [3, H, W] or a map [1, H, W]."""
-    pixels = picture.detach().cpu()
+def _show(axis: Axes, image: Tensor) -> None:
+    """Draw an image [3, H, W] or a map [1, H, W]."""
+    pixels = image.detach().cpu()
     if pixels.is_floating_point():
         pixels = pixels.float().clamp(0, 1)
     if len(pixels) == 1:

@@ -12,7 +12,7 @@ from benchmarks.bootstrap import bootstrap_means, bootstrap_quantiles, interval,
 LESIONS = ("a", "b", "a", "c", "d", "d", "d")
 
 
-def test_the_pictures_of_a_lesion_are_drawn_together_and_as_many_lesions_as_there_are():
+def test_the_images_of_a_lesion_are_drawn_together_and_as_many_lesions_as_there_are():
     draws = lesion_draws(LESIONS, replicates=200, seed=0)
     assert torch.equal(draws[:, 0], draws[:, 2])
     assert torch.equal(draws[:, 4], draws[:, 6])
@@ -47,7 +47,7 @@ def test_means_and_quantiles_equal_a_loop_over_the_resample(seed):
             assert quantiles[replicate].item() == resample[at]
 
 
-def test_a_resample_of_one_picture_a_lesion_has_the_interval_of_the_normal_distribution():
+def test_a_resample_of_one_image_a_lesion_has_the_interval_of_the_normal_distribution():
     values = torch.randn(4000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     draws = lesion_draws([str(i) for i in range(4000)], replicates=2000, seed=0)
     low, high = interval(bootstrap_means(values, draws)[:, 0])
@@ -57,7 +57,7 @@ def test_a_resample_of_one_picture_a_lesion_has_the_interval_of_the_normal_distr
     assert high == pytest.approx(values.mean().item() + half_width, abs=0.12 * half_width)
 
 
-def test_lesions_with_many_alike_pictures_widen_the_interval():
+def test_lesions_with_many_alike_images_widen_the_interval():
     of_lesion = torch.rand(50, 1, generator=torch.Generator().manual_seed(0))
     values = of_lesion.repeat_interleave(10, 0)
     together = lesion_draws([str(i // 10) for i in range(500)], replicates=500, seed=0)

@@ -1,11 +1,11 @@
-"""Crops drawn like torchvision's, and carried alike through pictures, masks and maps."""
+"""Crops drawn like torchvision's, and carried alike through images, masks and maps."""
 
 import math
 
 import pytest
 import torch
 
-from benchmarks.crops import crop_maps, crop_masks, crop_pictures, draw_crops
+from benchmarks.crops import crop_images, crop_maps, crop_masks, draw_crops
 
 IDENTITY = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 
@@ -61,7 +61,7 @@ def test_a_quarter_equals_slicing_and_resizing():
         torch.testing.assert_close(one[:, 1:-1, 1:-1], expected[:, 1:-1, 1:-1], rtol=0, atol=1e-5)
 
 
-def test_pictures_masks_and_maps_stay_in_register():
+def test_images_masks_and_maps_stay_in_register():
     masks = torch.zeros(40, 1, 64, 64, dtype=torch.bool)
     masks[:, :, 20:45, 12:40] = True
     images = masks.expand(40, 3, 64, 64).to(torch.uint8) * 200
@@ -69,6 +69,6 @@ def test_pictures_masks_and_maps_stay_in_register():
     cropped = crop_masks(masks, crops)
     carried = crop_maps(masks.float(), crops)
     assert torch.equal(carried >= 0.5, cropped)
-    assert ((crop_pictures(images, crops)[:, :1] - 200 * carried).abs() <= 0.5001).all()  # rounded to bytes
+    assert ((crop_images(images, crops)[:, :1] - 200 * carried).abs() <= 0.5001).all()  # rounded to bytes
     assert cropped.flatten(1).any(1).all()
-    assert images.dtype == crop_pictures(images, crops).dtype == torch.uint8
+    assert images.dtype == crop_images(images, crops).dtype == torch.uint8

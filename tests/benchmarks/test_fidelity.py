@@ -1,4 +1,4 @@
-"""The command as a whole, on made-up pictures; the views and the pairs apart."""
+"""The command as a whole, on made-up images; the views and the pairs apart."""
 
 import json
 
@@ -8,10 +8,10 @@ from segmenters import build_segmenter, save_segmenter
 
 from benchmarks.__main__ import main
 from benchmarks.baselines import ConstantRatio, Darkness
-from benchmarks.crops import crop_maps, crop_masks, crop_pictures, draw_crops
+from benchmarks.crops import crop_images, crop_maps, crop_masks, draw_crops
 from benchmarks.fidelity import detectors, measure_detector
 from benchmarks.fidelity_data import READERS, draw_pairs
-from benchmarks.fidelity_views import VIEWS, Frames, measure_pairs, measure_pictures
+from benchmarks.fidelity_views import VIEWS, Frames, measure_images, measure_pairs
 from longtail_mix import PaperRatio
 from longtail_mix.metrics import MixFidelity, SaliencyAUROC
 
@@ -22,7 +22,7 @@ def test_the_command_writes_tables_that_agree(tmp_path, capsys, monkeypatch):
         "fidelity",
         "--data",
         "synthetic",
-        "--pictures",
+        "--images",
         "28",
         "--size",
         "32",
@@ -55,7 +55,7 @@ def test_the_command_writes_tables_that_agree(tmp_path, capsys, monkeypatch):
 
 
 def test_a_second_run_adds_what_is_missing_and_another_setting_is_refused(tmp_path, monkeypatch):
-    options = ["fidelity", "--data", "synthetic", "--pictures", "28", "--size", "32", "--out", str(tmp_path)]
+    options = ["fidelity", "--data", "synthetic", "--images", "28", "--size", "32", "--out", str(tmp_path)]
     main([*options, "--replicates", "20", "--detectors", "true masks", "plain mixup"])
     first = json.loads((tmp_path / "fidelity.json").read_text())["results"]
     measured = []
@@ -93,17 +93,17 @@ def test_each_view_equals_the_metrics_on_maps_made_by_hand(name):
     maps, masks = detector(data.images), data.masks
     if name != "whole frames":
         masks = crop_masks(masks, crops)
-        maps = crop_maps(maps, crops) if "carried" in name else detector(crop_pictures(data.images, crops))
+        maps = crop_maps(maps, crops) if "carried" in name else detector(crop_images(data.images, crops))
     auroc, fidelity = SaliencyAUROC(), MixFidelity()
     auroc.update(maps, masks)
     fidelity.update(PaperRatio(noise=0.0)(maps[data.tail], maps[data.head]), masks[data.tail], masks[data.head])
 
     cpu = torch.device("cpu")
     views = {view: (maps, masks) for view, maps, masks in Frames.crop(data, crops, cpu, 5).views(detector)}
-    of_pictures = measure_pictures(*views[name], cpu, 5)
+    of_images = measure_images(*views[name], cpu, 5)
     of_pairs = measure_pairs(PaperRatio(noise=0.0), *views[name], data, cpu, 5, seed=0)
 
-    assert of_pictures[:, 0].nanmean().item() == pytest.approx(auroc.compute()["mean"].item(), abs=1e-4)
+    assert of_images[:, 0].nanmean().item() == pytest.approx(auroc.compute()["mean"].item(), abs=1e-4)
     for i, region in enumerate(("retention", "leak", "background")):
         assert of_pairs[:, i].nanmean().item() == pytest.approx(fidelity.compute()[region].item(), abs=1e-5)
 

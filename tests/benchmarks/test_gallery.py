@@ -1,4 +1,4 @@
-"""The gallery: pictures that are what they say, and figures of them."""
+"""The gallery: images that are what they say, and figures of them."""
 
 import pytest
 import torch
@@ -8,17 +8,17 @@ from benchmarks.difficulties import made_up, real
 
 
 def test_made_up_troubles_leave_the_lesions_mask_true():
-    pictures = {picture.name: picture for picture in made_up(64)}
-    plain = pictures["plain"]
+    images = {image.name: image for image in made_up(64)}
+    plain = images["plain"]
     assert plain.image.dtype == torch.uint8
     for name in ("hairs", "ruler", "ink", "sticker", "dark corners"):
-        assert torch.equal(pictures[name].mask, plain.mask)
-        changed = (pictures[name].image != plain.image).any(0)
+        assert torch.equal(images[name].mask, plain.mask)
+        changed = (images[name].image != plain.image).any(0)
         assert 0.01 < changed.float().mean() < 0.6, name
-    edge = pictures["touches the border"].mask
+    edge = images["touches the border"].mask
     assert edge[0, :, 0].any() or edge[0, -1].any()
     assert 0.02 < edge.float().mean() < 0.5
-    assert pictures["fills the frame"].mask.float().mean() > 0.8
+    assert images["fills the frame"].mask.float().mean() > 0.8
 
 
 def test_the_command_draws_and_prints(tmp_path, capsys, monkeypatch):
@@ -27,20 +27,20 @@ def test_the_command_draws_and_prints(tmp_path, capsys, monkeypatch):
     main(["gallery", "--size", "64", "--out", str(tmp_path)])
     assert [path.name for path in tmp_path.iterdir()] == ["made_up.png"]
     table = capsys.readouterr().out
-    assert "| picture | fine-grained | spectral residual | boolean map | skin contrast |" in table
+    assert "| image | fine-grained | spectral residual | boolean map | skin contrast |" in table
     row = next(line for line in table.splitlines() if line.startswith("| hairs"))
     assert all(0 <= float(cell) <= 1 for cell in row.split("|")[2:-1])
 
 
 @pytest.mark.usefixtures("isic2018_root")
-def test_real_pictures_are_found_by_name(monkeypatch):
+def test_real_images_are_found_by_name(monkeypatch):
     monkeypatch.delenv("ISIC2017_ROOT", raising=False)
-    pictures = real(32)
-    assert [picture.name.split("\n")[0] for picture in pictures] == [
+    images = real(32)
+    assert [image.name.split("\n")[0] for image in images] == [
         "hairs",
         "ink",
         "dark corners",
         "touches the border",
         "fills the frame",
     ]
-    assert pictures[-1].mask.float().mean() > 0.85
+    assert images[-1].mask.float().mean() > 0.85

@@ -25,7 +25,7 @@ def test_runs_and_writes_its_times(where, tmp_path, capsys):
     assert len(report["parts"]) == 10
     for part in report["parts"].values():
         assert len(part["seconds"]) == 2
-        assert part["pictures_per_second"] == pytest.approx(8 / (sum(part["seconds"]) / 2))
+        assert part["images_per_second"] == pytest.approx(8 / (sum(part["seconds"]) / 2))
     assert report["options"]["frames_on"] == where
     assert report["device"] == "cpu"
 

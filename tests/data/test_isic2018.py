@@ -7,7 +7,7 @@ import torch
 
 from longtail_mix.data import CLASSES, isic2018_masks, read_isic2018
 
-PICTURES = "ISIC2018_Task3_Training_Input"
+IMAGES = "ISIC2018_Task3_Training_Input"
 LABELS = "ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv"
 LESIONS = "ISIC2018_Task3_Training_LesionGroupings.csv"
 MASKS = "HAM10000_segmentations_lesion_tschandl"
@@ -36,20 +36,20 @@ def root(tmp_path: Path, labels: list[list[str]]) -> Path:
     write(tmp_path / LABELS, labels)
     groups = [[name, lesion, "histopathology"] for name, _, lesion in ROWS]
     write(tmp_path / LESIONS, [["image", "lesion_id", "diagnosis_confirm_type"], *groups])
-    for folder, pattern in ((PICTURES, "{}.jpg"), (MASKS, "{}_segmentation.png")):
+    for folder, pattern in ((IMAGES, "{}.jpg"), (MASKS, "{}_segmentation.png")):
         (tmp_path / folder).mkdir()
         for name, _, _ in ROWS:
-            # Not pictures at all: reading the layout must not decode anything.
+            # Not images at all: reading the layout must not decode anything.
             (tmp_path / folder / pattern.format(name)).touch()
-    (tmp_path / PICTURES / "LICENSE.txt").touch()
+    (tmp_path / IMAGES / "LICENSE.txt").touch()
     return tmp_path
 
 
-def test_joins_pictures_labels_and_lesions_by_name(root: Path) -> None:
+def test_joins_images_labels_and_lesions_by_name(root: Path) -> None:
     data = read_isic2018(root)
     assert data.root == root
     assert data.names == ("ISIC_1", "ISIC_2", "ISIC_3", "ISIC_4")
-    assert data.paths == tuple(root / PICTURES / f"{name}.jpg" for name in data.names)
+    assert data.paths == tuple(root / IMAGES / f"{name}.jpg" for name in data.names)
     assert data.labels.dtype == torch.int64
     assert data.labels.tolist() == [1, 1, 6, 0]
     assert data.lesions == ("HAM_a", "HAM_a", "HAM_b", "HAM_c")
@@ -83,13 +83,13 @@ def test_column_order_extra_columns_empty_lines_and_byte_order_mark(root: Path) 
     assert read_isic2018(root).labels.tolist() == [1, 1, 6, 0]
 
 
-def test_groups_may_name_more_pictures(root: Path) -> None:
+def test_groups_may_name_more_images(root: Path) -> None:
     with (root / LESIONS).open("a") as text:
         text.write("ISIC_9,HAM_z,histopathology\n")
     assert len(read_isic2018(root).names) == 4
 
 
-@pytest.mark.parametrize("part", [".", PICTURES, LABELS, LESIONS])
+@pytest.mark.parametrize("part", [".", IMAGES, LABELS, LESIONS])
 def test_missing_parts_are_named(root: Path, part: str) -> None:
     path = root / part
     if path.is_dir():
@@ -101,10 +101,10 @@ def test_missing_parts_are_named(root: Path, part: str) -> None:
     assert str(path) in str(caught.value)
 
 
-def test_folder_without_pictures(root: Path) -> None:
-    for picture in (root / PICTURES).glob("*.jpg"):
-        picture.unlink()
-    with pytest.raises(FileNotFoundError, match=rf"{PICTURES}: expected \*.jpg pictures, found none"):
+def test_folder_without_images(root: Path) -> None:
+    for image in (root / IMAGES).glob("*.jpg"):
+        image.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{IMAGES}: expected \*.jpg images, found none"):
         read_isic2018(root)
 
 
@@ -123,19 +123,19 @@ def refuses(root: Path, message: str) -> None:
         read_isic2018(root)
 
 
-def test_labels_without_a_picture_give_the_count_and_the_first_five(root: Path, labels: list[list[str]]) -> None:
+def test_labels_without_a_image_give_the_count_and_the_first_five(root: Path, labels: list[list[str]]) -> None:
     write(root / LABELS, [*labels, *(label_row(f"LOST_{i}", "DF") for i in range(7, 0, -1))])
     refuses(root, r"GroundTruth.csv: 7 labelled .* not in the folder, the first: (LOST_\d, ){4}LOST_5$")
 
 
-def test_pictures_without_a_label(root: Path) -> None:
-    (root / PICTURES / "ISIC_0.jpg").touch()
-    refuses(root, "GroundTruth.csv: 1 pictures in the folder have no label, the first: ISIC_0$")
+def test_images_without_a_label(root: Path) -> None:
+    (root / IMAGES / "ISIC_0.jpg").touch()
+    refuses(root, "GroundTruth.csv: 1 images in the folder have no label, the first: ISIC_0$")
 
 
-def test_pictures_without_a_lesion_group(root: Path) -> None:
+def test_images_without_a_lesion_group(root: Path) -> None:
     write(root / LESIONS, [["image", "lesion_id"], ["ISIC_1", "HAM_a"], ["ISIC_2", ""]])
-    refuses(root, "LesionGroupings.csv: 3 pictures have no lesion group, the first: ISIC_2, ISIC_3, ISIC_4$")
+    refuses(root, "LesionGroupings.csv: 3 images have no lesion group, the first: ISIC_2, ISIC_3, ISIC_4$")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from longtail_mix.data import (
 
 
 def rows_of(sizes_by_class: Sequence[Sequence[int]]) -> tuple[Tensor, list[str]]:
-    """Labels and lesion ids for lesions of the given numbers of pictures."""
+    """Labels and lesion ids for lesions of the given numbers of images."""
     rows = [
         (label, f"L{label}-{lesion}")
         for label, sizes in enumerate(sizes_by_class)
@@ -53,7 +53,7 @@ lesion_sizes = st.lists(st.integers(1, 5), max_size=12)
 
 @given(st.lists(lesion_sizes, min_size=1, max_size=4), st.integers(0, 4), st.integers(0, 4), st.integers())
 def test_balanced_split_holds_whatever_the_lesions(sizes: list[list[int]], val: int, test: int, seed: int) -> None:
-    # As many single pictures as are asked for make it always possible, and one more is left to train on.
+    # As many single images as are asked for make it always possible, and one more is left to train on.
     labels, lesions = rows_of([[*more, *[1] * (val + test + 1)] for more in sizes])
     split = balanced_split(labels, lesions, val, test, seed=seed)
     check_parts(split, lesions)
@@ -92,7 +92,7 @@ def test_stratified_split_with_validation() -> None:
     split = stratified_split(labels, lesions, test_fraction=0.2, val_fraction=0.1)
     check_parts(split, lesions)
     assert counts(labels, split.test) == [20, 8, 5]
-    # A tenth of 20 pictures is 2: none and 5 are the choices, and none is nearer.
+    # A tenth of 20 images is 2: none and 5 are the choices, and none is nearer.
     assert counts(labels, split.val) == [10, 4, 0]
     # Equally near: the smaller. A label nobody has is no matter.
     labels, lesions = torch.tensor([2, 2]), ["a", "a"]
@@ -149,13 +149,13 @@ def test_looks_ahead_where_taking_the_first_lesions_would_fail() -> None:
 
 def test_balanced_split_that_cannot_be_reached() -> None:
     labels, lesions = rows_of([[1] * 9, [3] * 4])
-    with pytest.raises(ValueError, match=r"class 1: expected 4 pictures for test, .* got 12 pictures of 4 lesions"):
+    with pytest.raises(ValueError, match=r"class 1: expected 4 images for test, .* got 12 images of 4 lesions"):
         balanced_split(labels, lesions, val_per_class=3, test_per_class=4)
-    with pytest.raises(ValueError, match=r"class 1: expected 3 pictures for test, 2 for validation"):
+    with pytest.raises(ValueError, match=r"class 1: expected 3 images for test, 2 for validation"):
         balanced_split(labels, lesions, val_per_class=2, test_per_class=3)
-    with pytest.raises(ValueError, match=r"class 0: .* one or more to train on, got 9 pictures of 9 lesions"):
+    with pytest.raises(ValueError, match=r"class 0: .* one or more to train on, got 9 images of 9 lesions"):
         balanced_split(labels, lesions, val_per_class=3, test_per_class=6)
-    with pytest.raises(ValueError, match=r"class 1: .* got 0 pictures of 0 lesions"):
+    with pytest.raises(ValueError, match=r"class 1: .* got 0 images of 0 lesions"):
         balanced_split(torch.tensor([0, 0, 2, 2]), list("abcd"), val_per_class=0, test_per_class=1)
 
 
@@ -177,7 +177,7 @@ def test_bad_rows(split) -> None:
     with pytest.raises(TypeError, match=r"seed: expected a whole number, got 0.5"):
         split(good, ["a", "b"], seed=0.5)
     mixed = [str(i) for i in range(7)] * 2
-    with pytest.raises(ValueError, match=r"7 lesions have pictures of different labels, the first: 0, 1, 2, 3, 4$"):
+    with pytest.raises(ValueError, match=r"7 lesions have images of different labels, the first: 0, 1, 2, 3, 4$"):
         split(torch.tensor([0] * 7 + [1] * 7), mixed)
 
 
@@ -194,7 +194,7 @@ def test_bad_sizes() -> None:
 
 def test_published_long_tail_profiles() -> None:
     assert long_tail_counts(5000, 10, 100) == (5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50)
-    # CIFAR-100-LT with imbalance 100 has 10,847 pictures (Cao et al. 2019).
+    # CIFAR-100-LT with imbalance 100 has 10,847 images (Cao et al. 2019).
     assert sum(long_tail_counts(500, 100, 100)) == 10847
     assert long_tail_counts(500, 3, 100) == (500, 50, 5)
     # In floating point some of these products come out a unit in the last place too small.

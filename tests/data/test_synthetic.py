@@ -1,4 +1,4 @@
-"""Made-up dermoscopy: what is in the pictures and where the class and the background cue show."""
+"""Made-up dermoscopy: what is in the images and where the class and the background cue show."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def differing_pixels(a: SyntheticDermoscopy, b: SyntheticDermoscopy) -> Tensor:
 
 
 @pytest.mark.parametrize("counts", [[7, 0, 3], (1,), torch.tensor([2, 1, 1, 1, 1, 1, 1])])
-def test_gives_as_many_pictures_of_each_class_as_asked_for(counts) -> None:
+def test_gives_as_many_images_of_each_class_as_asked_for(counts) -> None:
     data = synthetic_dermoscopy(counts, size=33)
     wanted = [int(count) for count in counts]
     n = sum(wanted)
@@ -38,7 +38,7 @@ def test_gives_as_many_pictures_of_each_class_as_asked_for(counts) -> None:
     assert len(data.lesions) == len(data.tints) == n
 
 
-def test_pictures_come_in_random_order() -> None:
+def test_images_come_in_random_order() -> None:
     labels = synthetic_dermoscopy([20, 20], size=32).labels
     assert labels.tolist() != sorted(labels.tolist())
 
@@ -132,14 +132,14 @@ def test_second_view_keeps_the_size_of_the_lesion() -> None:
     assert area.std() / area.mean() > 0.15
 
 
-def test_same_arguments_give_the_same_pictures_and_another_seed_others() -> None:
+def test_same_arguments_give_the_same_images_and_another_seed_others() -> None:
     first, again, other = (synthetic_dermoscopy([9, 4], seed=seed) for seed in (4, 4, 5))
     for a, b in zip(first, again, strict=True):
         assert a == b if isinstance(a, tuple) else torch.equal(a, b)
     assert (first.images != other.images).float().mean() > 0.9
 
 
-def test_default_dtype_does_not_change_the_pictures() -> None:
+def test_default_dtype_does_not_change_the_images() -> None:
     expected = synthetic_dermoscopy([2] * 7, size=32)
     torch.set_default_dtype(torch.float64)
     try:
@@ -160,7 +160,7 @@ def test_global_random_state_is_left_alone() -> None:
     ("options", "error", "message"),
     [
         ({"class_counts": []}, ValueError, "expected at least one class"),
-        ({"class_counts": [0, 0]}, ValueError, "expected at least one picture"),
+        ({"class_counts": [0, 0]}, ValueError, "expected at least one image"),
         ({"class_counts": [4, -1]}, ValueError, "expected no negative count"),
         ({"class_counts": [1] * 8}, ValueError, "expected at most 7 classes, got 8"),
         ({"class_counts": [1.5]}, TypeError, "expected whole numbers"),

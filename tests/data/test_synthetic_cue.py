@@ -1,7 +1,7 @@
 """The background cue does its harm: cross entropy falls for it on the tail, a perfect background swap does not.
 
 The arms differ in nothing but what is named. The ranges beside the assertions are those of seeds 0 to 5 (torch 2.15):
-mean recall of the two tail classes on 100 test pictures each.
+mean recall of the two tail classes on 100 test images each.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def repeat_tail(data: SyntheticDermoscopy, times: int = 8) -> tuple[Tensor, Tens
 
 
 def swap_background(data: SyntheticDermoscopy, head: Tensor, tail: Tensor, seed: int) -> Tensor:
-    """The tail's pictures on backgrounds of the head: by the true masks, merged as SPMix merges its maps."""
+    """The tail's images on backgrounds of the head: by the true masks, merged as SPMix merges its maps."""
     partner = head[torch.randint(len(head), (len(tail),), generator=torch.Generator().manual_seed(seed))]
     keep = data.masks[tail] | data.masks[partner]
     return torch.where(keep, data.images[tail], data.images[partner])
@@ -69,7 +69,7 @@ def tail_recall(model: nn.Module, data: SyntheticDermoscopy) -> float:
 
 
 def recalls(seed: int) -> dict[str, float]:
-    """Tail recall of each arm on pictures whose background says nothing."""
+    """Tail recall of each arm on images whose background says nothing."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

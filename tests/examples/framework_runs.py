@@ -23,7 +23,7 @@ from framework_batch import Batch, Needs, balanced, natural
 from framework_data import Batches, Frames
 from framework_methods import Method
 from framework_recipes import PAPER, build_method
-from pictures import Pictures, Task
+from images import Images, Task
 from run_folder import RunFolder
 from torch import Tensor, nn
 from training_program import Plan, Progress, Training, accelerator_for, judge, synchronised
@@ -201,9 +201,9 @@ def moved(folder: Path) -> list[int]:
 
 
 def command(folder: Path) -> None:
-    """The whole command on few pictures."""
+    """The whole command on few images."""
     sides = [synthetic_dermoscopy(counts, SIZE, seed=seed) for seed, counts in enumerate(([9] * 7, [3] * 7, [2] * 7))]
-    task = Task("small", tuple("abcdefg"), *(Pictures(side.images, side.labels, side.lesions) for side in sides))
+    task = Task("small", tuple("abcdefg"), *(Images(side.images, side.labels, side.lesions) for side in sides))
     train_spmix_framework.synthetic_task = lambda *_: task
     words = [
         "--backbone",

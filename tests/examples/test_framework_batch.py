@@ -4,7 +4,7 @@ from framework_batch import Needs, balanced, natural
 LABELS = torch.tensor([0] * 90 + [1] * 10)
 
 
-def test_natural_shows_each_picture_once_an_epoch_and_another_seed_another_order() -> None:
+def test_natural_shows_each_image_once_an_epoch_and_another_seed_another_order() -> None:
     first, second = natural(LABELS, 2, 0), natural(LABELS, 2, 1)
     assert sorted(first) == list(range(100))
     assert first.rows().tolist() != second.rows().tolist()

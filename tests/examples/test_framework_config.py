@@ -31,7 +31,7 @@ def test_the_released_recipe_has_the_facts_of_the_released_code():
     assert (RELEASED.temperature, RELEASED.noise) == (0.2, 0.0685)
 
 
-def test_our_recipe_finds_the_lesion_with_the_skin_model_and_leaves_every_other_picture_alone():
+def test_our_recipe_finds_the_lesion_with_the_skin_model_and_leaves_every_other_image_alone():
     assert (OURS.saliency, OURS.ratio, OURS.mix_probability) == ("skin-contrast", "fidelity", 0.5)
 
 
@@ -103,7 +103,7 @@ def test_the_layer_is_looked_for_only_where_something_is_mixed():
     replace(SMALL, method="paco", mix_layer="stem").check()
 
 
-def test_a_picture_of_which_one_feature_is_left_is_enough_for_batch_norm():
+def test_a_image_of_which_one_feature_is_left_is_enough_for_batch_norm():
     replace(SMALL, method="ce", backbone="resnet18", size=32).check()
 
 

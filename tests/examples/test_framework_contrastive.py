@@ -48,7 +48,7 @@ def batch_of(needs: Needs, labels: list[int] | None = None, seed: int = 0, size:
     count = len(labels)
 
     def stream(labels: list[int]) -> Stream:
-        # Large patches of colour and a little noise: two views of a picture are more alike than two pictures.
+        # Large patches of colour and a little noise: two views of an image are more alike than two images.
         coarse = F.interpolate(torch.rand(count, 3, 2, 2, generator=generator), (size, size))
         views = tuple(0.9 * coarse + 0.1 * torch.rand(2, count, 3, size, size, generator=generator))
         maps = tuple(torch.rand(2, count, 1, size, size, generator=generator)) if needs.maps else ()
@@ -164,7 +164,7 @@ def test_a_saved_method_goes_on_where_it_was():
 
 
 @pytest.mark.parametrize("name", ["ce", "mislas", "reslt", "bcl", "paco", "spmix"])
-def test_a_prediction_depends_on_nothing_but_the_picture(name):
+def test_a_prediction_depends_on_nothing_but_the_image(name):
     made = method(replace(SPMIX, method=name)).eval()
     images = torch.rand(4, 3, S, S, generator=torch.Generator().manual_seed(1))
     logits = made.predict(images)
@@ -242,7 +242,7 @@ def learns(config: Config, sampled: Callable[[Needs], Batch], steps: int = 40) -
 
 
 @pytest.mark.parametrize("change", [{"method": "ce"}, {"method": "paco"}, {"loss": "supcon"}])
-def test_sixteen_pictures_are_learnt_by_heart(change):
+def test_sixteen_images_are_learnt_by_heart(change):
     def sixteen(needs: Needs) -> Batch:
         return batch_of(needs, [i % 7 for i in range(16)], size=16)
 

@@ -64,7 +64,7 @@ def test_order_and_history_do_not_matter_and_every_step_and_seed_is_another():
     assert not torch.equal(later.labelled.views[0], later.labelled.views[1])
 
 
-def test_an_epoch_shows_every_picture_it_can_once():
+def test_an_epoch_shows_every_image_it_can_once():
     drawn = batches(batch_size=10)
     assert drawn.steps_per_epoch == 3
     drawn.set_epoch(Needs(natural), 1)
@@ -100,8 +100,8 @@ def test_what_a_method_does_not_need_is_not_made():
 
 
 @pytest.mark.parametrize("size", [0, 31])
-def test_a_batch_has_as_many_pictures_as_there_are_at_most(size):
-    with pytest.raises(ValueError, match=f"batch_size: expected 1 to 30, the pictures there are, got {size}"):
+def test_a_batch_has_as_many_images_as_there_are_at_most(size):
+    with pytest.raises(ValueError, match=f"batch_size: expected 1 to 30, the images there are, got {size}"):
         batches(size)
 
 

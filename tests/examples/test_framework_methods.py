@@ -1,4 +1,4 @@
-"""Each method's loss by hand, what gets gradients, and that it can learn sixteen pictures by heart."""
+"""Each method's loss by hand, what gets gradients, and that it can learn sixteen images by heart."""
 
 import torch
 import torch.nn.functional as F

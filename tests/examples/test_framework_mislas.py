@@ -46,7 +46,7 @@ def test_the_first_stage_trains_all_but_the_scale():
     assert made.find_unused_parameters
 
 
-def test_the_second_stage_is_label_aware_smoothing_of_scaled_logits_on_balanced_pictures():
+def test_the_second_stage_is_label_aware_smoothing_of_scaled_logits_on_balanced_images():
     made, batch = method(epoch=2), batch_of()._replace(partners=None, noise=())
     assert made.needs == Needs(balanced)
     made.scale.data = torch.tensor([0.5, 1.0, 2.0])

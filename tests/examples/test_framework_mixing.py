@@ -5,7 +5,7 @@ import torch
 from framework_batch import Batch, Stream
 from framework_mixing import (
     FidelityRecipe,
-    OnePerPicture,
+    OnePerImage,
     PaperRecipe,
     RandomRecipe,
     ReleasedRecipe,
@@ -61,12 +61,12 @@ def test_fidelity_takes_maps_that_a_warp_rounded_out_of_range(maps):
     assert ratio.shape == (B, 1, S // P, S // P)
 
 
-def test_random_ratios_are_uniform_and_one_for_each_patch_or_picture():
+def test_random_ratios_are_uniform_and_one_for_each_patch_or_image():
     noise = 2 * torch.rand(500, 2, S, S, generator=torch.Generator().manual_seed(1)) - 1
-    by_patch, by_picture = RandomRecipe(P, 0.8, 0.5)(noise, noise, noise), RandomRecipe(S, 0.8)(noise, noise, noise)
+    by_patch, by_image = RandomRecipe(P, 0.8, 0.5)(noise, noise, noise), RandomRecipe(S, 0.8)(noise, noise, noise)
     assert by_patch.shape == (500, 1, S // P, S // P)
-    assert by_picture.shape == (500, 1, 1, 1)
-    for ratio, low in ((by_patch, 0.5), (by_picture, 0.0)):
+    assert by_image.shape == (500, 1, 1, 1)
+    for ratio, low in ((by_patch, 0.5), (by_image, 0.0)):
         quarters = torch.histc(ratio, 4, low, 0.8) / ratio.numel()
         assert quarters.sum() == 1
         assert (quarters - 0.25).abs().max() < 4 * (3 / 16 / 500) ** 0.5
@@ -75,7 +75,7 @@ def test_random_ratios_are_uniform_and_one_for_each_patch_or_picture():
 
 def test_without_patches_the_mean_of_the_recipe(maps):
     recipe = PaperRecipe(P, 0.8, 0.1)
-    one = OnePerPicture(recipe)(*maps)
+    one = OnePerImage(recipe)(*maps)
     assert one.shape == (B, 1, 1, 1)
     torch.testing.assert_close(one.flatten(), recipe(*maps).flatten(1).mean(1))
 
@@ -93,7 +93,7 @@ def batch_of(labels: list[int], maps: bool = True, seed: int = 0) -> Batch:
     return Batch(stream(labels), stream([0] * count), noise)
 
 
-def test_only_pictures_of_the_mixed_classes_are_mixed_each_view_by_its_own_maps():
+def test_only_images_of_the_mixed_classes_are_mixed_each_view_by_its_own_maps():
     batch = batch_of([0, 3, 1, 3, 2])
     recipe = PaperRecipe(P, 0.8, 0.1)
     ratios = [StreamRatio(recipe, (2, 3), 4)(batch, view) for view in range(2)]
@@ -104,7 +104,7 @@ def test_only_pictures_of_the_mixed_classes_are_mixed_each_view_by_its_own_maps(
     assert not torch.equal(*ratios)
 
 
-def test_every_other_picture_is_mixed_and_each_view_decides_for_itself():
+def test_every_other_image_is_mixed_and_each_view_decides_for_itself():
     batch = batch_of([1] * 600, maps=False)
     ratio = StreamRatio(RandomRecipe(P, 0.8), (1,), 2, probability=0.5)
     mixed = [(ratio(batch, view) < 1).all((1, 2, 3)) for view in range(2)]

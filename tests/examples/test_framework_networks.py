@@ -27,7 +27,7 @@ def test_the_paper_s_hybrid_is_768_wide_with_14_by_14_tokens_and_eight_blocks():
     assert has_batch_norm(encoder)
 
 
-def test_the_tiny_hybrid_has_8_by_8_tokens_and_a_picture_does_not_depend_on_its_batch(tiny):
+def test_the_tiny_hybrid_has_8_by_8_tokens_and_a_image_does_not_depend_on_its_batch(tiny):
     encoder = check_encoder(TINY_HYBRID, 64, "patch_embed", 8)
     assert encoder.patch_embed.grid_size == (8, 8)
     assert not has_batch_norm(encoder)
@@ -87,7 +87,7 @@ def test_the_paper_s_hybrid_takes_the_weights_of_its_cnn(monkeypatch):
     assert (encoder.patch_embed.backbone.conv1[0].weight == 7).all()
 
 
-def test_a_ratio_of_one_is_the_picture_alone_and_of_zero_its_partner(tiny):
+def test_a_ratio_of_one_is_the_image_alone_and_of_zero_its_partner(tiny):
     network = Network(tiny, 5).eval()
     own, other = torch.rand(2, 2, 3, 32, 32)
     for ratio, alone in ((1.0, own), (0.0, other)):
@@ -119,7 +119,7 @@ def test_heads_that_were_not_asked_for_are_missed_loudly(tiny):
         network.prototypes()
 
 
-def test_pictures_are_normalised_as_timm_says():
+def test_images_are_normalised_as_timm_says():
     network = Network(build_encoder("test_resnet", 32), 5)
     mean, std = (torch.tensor(network.encoder.pretrained_cfg[name]).view(3, 1, 1) for name in ("mean", "std"))
     image = torch.rand(1, 3, 4, 4)

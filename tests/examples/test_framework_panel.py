@@ -10,9 +10,9 @@ CLASSES = ("a", "b", "c")
 
 
 def stream(views: int, maps: bool) -> Stream:
-    pictures = tuple(torch.rand(5, 3, 32, 32) for _ in range(views))
+    images = tuple(torch.rand(5, 3, 32, 32) for _ in range(views))
     saliency = tuple(torch.rand(5, 1, 32, 32) for _ in range(views)) if maps else ()
-    return Stream(pictures, saliency, torch.tensor([0, 0, 0, 2, 1]))
+    return Stream(images, saliency, torch.tensor([0, 0, 0, 2, 1]))
 
 
 def test_spmix_shows_both_views_with_maps_partners_ratio_and_mix():
@@ -24,8 +24,8 @@ def test_spmix_shows_both_views_with_maps_partners_ratio_and_mix():
     assert [axis.get_title() for axis in figure.axes[:12]] == [*first, "view 2", *first[1:]]
     assert not any(axis.get_title() for axis in figure.axes[12:])
     assert [axis.get_ylabel() for axis in figure.axes[::12]] == ["c", "a", "a", "a"]  # the mixed one first
-    picture, mix = figure.axes[0].images[0], figure.axes[5].images[0]  # of class c, the only tail
-    assert abs(picture.get_array() - mix.get_array()).max() > 0
+    image, mix = figure.axes[0].images[0], figure.axes[5].images[0]  # of class c, the only tail
+    assert abs(image.get_array() - mix.get_array()).max() > 0
     head, same = figure.axes[12].images[0], figure.axes[17].images[0]  # heads are not mixed
     assert abs(head.get_array() - same.get_array()).max() < 1e-6
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from framework_batch import balanced, natural
 from framework_config import OURS, PAPER, RELEASED, Config
-from framework_mixing import FidelityRecipe, OnePerPicture, PaperRecipe, RandomRecipe, ReleasedRecipe
+from framework_mixing import FidelityRecipe, OnePerImage, PaperRecipe, RandomRecipe, ReleasedRecipe
 from framework_recipes import (
     build_method,
     build_optimizer,
@@ -30,7 +30,7 @@ SMALL = Config(
 )
 
 
-def test_baselines_draw_their_pictures_as_they_come_or_balanced():
+def test_baselines_draw_their_images_as_they_come_or_balanced():
     assert build_method(replace(SMALL, method="ce"), COUNTS).needs.labelled is natural
     assert build_method(replace(SMALL, method="ce-resample"), COUNTS).needs.labelled is balanced
 
@@ -55,15 +55,15 @@ def test_the_four_rows_of_table_2():
         return build_ratio(replace(config, **switches), COUNTS).recipe
 
     one = recipe(PAPER, patches=False)
-    assert isinstance(one, OnePerPicture)
+    assert isinstance(one, OnePerImage)
     assert isinstance(one.recipe, PaperRecipe)
     for config, low in ((PAPER, 0.0), (RELEASED, 0.5), (OURS, 0.0), (replace(RELEASED, alpha=0.3), 0.3)):
         by_patch = recipe(config, saliency_guided=False)
-        by_picture = recipe(config, saliency_guided=False, patches=False)
-        assert (type(by_patch), type(by_picture)) == (RandomRecipe, RandomRecipe)
-        assert (by_patch.patch_size, by_picture.patch_size) == (16, 224)
-        assert by_patch.low == by_picture.low == low
-        assert by_patch.alpha == by_picture.alpha == config.alpha
+        by_image = recipe(config, saliency_guided=False, patches=False)
+        assert (type(by_patch), type(by_image)) == (RandomRecipe, RandomRecipe)
+        assert (by_patch.patch_size, by_image.patch_size) == (16, 224)
+        assert by_patch.low == by_image.low == low
+        assert by_patch.alpha == by_image.alpha == config.alpha
 
 
 def test_saliency_is_made_where_somebody_looks_at_it():

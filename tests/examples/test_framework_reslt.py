@@ -50,13 +50,13 @@ def test_every_weight_gets_a_gradient_whatever_the_classes(labels):
     assert all(p.grad is not None for p in made.parameters())
 
 
-def test_two_processes_are_one_though_they_have_different_numbers_of_rare_pictures(monkeypatch):
+def test_two_processes_are_one_though_they_have_different_numbers_of_rare_images(monkeypatch):
     made, whole = method(), batch_of([1, 1, 4, 1, 2, 6])
     whole_loss = made(whole)
     whole_loss.backward()
     gradients = [p.grad.clone() for p in made.parameters()]
     made.zero_grad()
-    pairs = [3 + 2 + 0, 3 + 1 + 1]  # a picture and a branch it belongs to: of 1, 4, 2 and of 1, 1, 6
+    pairs = [3 + 2 + 0, 3 + 1 + 1]  # an image and a branch it belongs to: of 1, 4, 2 and of 1, 1, 6
     monkeypatch.setattr(framework_reslt, "world_size", lambda: 2)
     losses = []
     for rank in range(2):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from pictures import Pictures, Task
+from images import Images, Task
 from report import bootstrap, interval, measure, measures_of_confusion, summarise, table, training_curve, write_report
 from training import Run, Settings
 
@@ -12,7 +12,7 @@ from longtail_mix import ClassGroups
 
 GROUPS = ClassGroups(many=(1,), medium=(), few=(0, 2))
 LABELS = torch.tensor([0, 1, 2, 1, 1, 2]).repeat(10)  # 10, 30 and 20: no two averages agree by chance
-LESIONS = tuple(str(i // 12 * 6 + i % 6) for i in range(60))  # two pictures of each
+LESIONS = tuple(str(i // 12 * 6 + i % 6) for i in range(60))  # two images of each
 
 
 def logits(seed: int, strength: float) -> torch.Tensor:
@@ -44,7 +44,7 @@ def test_bootstrap_is_centred_and_as_wide_as_lesions_say():
     assert draws["accuracy"].shape == (4000,)
     assert draws["recall"].shape == (4000, 3)
     torch.testing.assert_close(draws["accuracy"].mean(), means.mean(), atol=0.01, rtol=0)
-    # Whole lesions are drawn: were every picture a lesion of its own, twins that agree would make it narrower.
+    # Whole lesions are drawn: were every image a lesion of its own, twins that agree would make it narrower.
     twins = torch.eye(3)[(LABELS + (torch.tensor([int(x) for x in LESIONS]) % 2)) % 3]
     paired = bootstrap(twins[None], LABELS, LESIONS, GROUPS, replicates=4000)["accuracy"].std()
     single = bootstrap(twins[None], LABELS, [str(i) for i in range(60)], GROUPS, replicates=4000)["accuracy"].std()
@@ -64,8 +64,8 @@ def test_classes_keep_their_size_and_seeds_are_drawn_as_well():
 
 
 def test_a_method_against_itself_differs_by_nothing(tmp_path):
-    pictures = Pictures(torch.zeros(60, 3, 8, 8, dtype=torch.uint8), LABELS, LESIONS)
-    task = Task("test", ("a", "b", "c"), pictures, pictures)
+    images = Images(torch.zeros(60, 3, 8, 8, dtype=torch.uint8), LABELS, LESIONS)
+    task = Task("test", ("a", "b", "c"), images, images)
     runs = [Run(name, seed, 1.0, [1.0, 0.5], logits(seed, s)) for seed in (0, 1) for name, s in METHODS.items()]
     summary = summarise(task, runs, GROUPS)
     same, better = summary["same"]["accuracy"], summary["better"]["accuracy"]
@@ -92,7 +92,7 @@ def test_a_method_against_itself_differs_by_nothing(tmp_path):
     write_report(tmp_path, task, Settings("m", 8, 2, 4, 0.1, 0.0), runs, summary)
     written = json.loads((tmp_path / "metrics.json").read_text())
     assert written["metrics"]["better"]["accuracy"]["mean"] == pytest.approx(expected)
-    assert written["training_pictures"] == [10, 30, 20]
+    assert written["training_images"] == [10, 30, 20]
     assert (tmp_path / "training_curve.png").stat().st_size > 1000
 
 

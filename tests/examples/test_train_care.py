@@ -23,7 +23,7 @@ from care_training import (
     maps_of,
     objective_of,
 )
-from pictures import Pictures, Task, isic2018_task
+from images import Images, Task, isic2018_task
 from torch import nn
 
 from longtail_mix.data import stratified_split, synthetic_dermoscopy
@@ -36,7 +36,7 @@ ATTENTION = Attention(0.5, 0.7, 1.0)
 
 def small_task() -> Task:
     sides = (synthetic_dermoscopy([20, 8, 4], 32, seed, background_cue=0.9) for seed in (0, 1))
-    return Task("small", ("a", "b", "c"), *(Pictures(s.images, s.labels, s.lesions, s.masks) for s in sides))
+    return Task("small", ("a", "b", "c"), *(Images(s.images, s.labels, s.lesions, s.masks) for s in sides))
 
 
 def guide(task: Task) -> Guide:
@@ -137,8 +137,8 @@ def test_judging_equals_a_loop():
         torch.testing.assert_close(
             attention[i], torch.stack([full[mask].mean(), full[~mask].mean()]), atol=1e-4, rtol=0
         )
-    assert judge(network, Pictures(*vars(task.test).values()).to(torch.device("cpu")), 32)[0].shape == (32, 3)
-    without = Pictures(task.test.images, task.test.labels, task.test.lesions)
+    assert judge(network, Images(*vars(task.test).values()).to(torch.device("cpu")), 32)[0].shape == (32, 3)
+    without = Images(task.test.images, task.test.labels, task.test.lesions)
     assert judge(network, without, 32)[1].isnan().all()
 
 
@@ -155,7 +155,7 @@ def test_rows_and_objective():
 
 
 @pytest.mark.parametrize("strong", [False, True])
-def test_masks_follow_their_pictures(strong):
+def test_masks_follow_their_images(strong):
     torch.manual_seed(0)
     mask = torch.zeros(8, 1, 32, 32)
     mask[:, :, 8:20, 5:28] = 1.0
@@ -214,13 +214,13 @@ def test_resampled_means_equal_a_loop():
     seeds = torch.randint(2, (200, 2), generator=generator)
     of_lesion = {0: [0, 1], 1: [2], 2: []}
     for r in range(200):
-        pictures = [i for lesion in drawn[r].tolist() for i in of_lesion[lesion]]
-        if pictures:
-            means = [sum(values[s, i].item() for i in pictures) / len(pictures) for s in seeds[r].tolist()]
+        images = [i for lesion in drawn[r].tolist() for i in of_lesion[lesion]]
+        if images:
+            means = [sum(values[s, i].item() for i in images) / len(images) for s in seeds[r].tolist()]
             assert draws[r].item() == pytest.approx(sum(means) / 2)
 
 
-def test_real_pictures_with_their_masks(isic2018_root, tmp_path):
+def test_real_images_with_their_masks(isic2018_root, tmp_path):
     task = isic2018_task(32, 0, stratified_split, isic2018_root, tmp_path, with_masks=True)
     assert task.train.masks.shape == (8012, 1, 32, 32)
     assert 0.1 < task.train.masks.float().mean() < 0.5

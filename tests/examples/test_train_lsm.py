@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from cifar_lt import CIFAR10, CIFAR100, cifar_lt_task
+from images import Images, Task
 from long_tail_training import Method, Settings, train, two_streams
-from pictures import Pictures, Task
 from resnet_cifar import ResNetCifar
 from torch import nn
 from train_lsm import LOSSES, MIXES, drw
@@ -23,10 +23,10 @@ SETTINGS = Settings("test_resnet", 32, 2, 8, 0.05, 2e-4, block_size=4, cam_layer
 def small_task(counts=(20, 8, 4), test=3, size=32) -> Task:
     generator = torch.Generator().manual_seed(0)
 
-    def side(per_class) -> Pictures:
+    def side(per_class) -> Images:
         labels = torch.arange(len(per_class)).repeat_interleave(torch.tensor(per_class))
         images = torch.randint(0, 256, (len(labels), 3, size, size), dtype=torch.uint8, generator=generator)
-        return Pictures(images, labels, tuple(map(str, range(len(labels)))))
+        return Images(images, labels, tuple(map(str, range(len(labels)))))
 
     return Task("small", tuple("abc"), side(counts), side([test] * len(counts)))
 
@@ -58,7 +58,7 @@ def test_reads_cifar_and_cuts_its_tail(data, tmp_path, monkeypatch):
     assert task.test.labels.bincount().tolist() == [40, 40, 40]
     for side in (task.train, task.test):
         assert side.images.shape[1:] == (3, 32, 32)
-        assert torch.equal(side.images[:, 0, 5, 7].long(), side.labels)  # pictures and labels belong together
+        assert torch.equal(side.images[:, 0, 5, 7].long(), side.labels)  # images and labels belong together
         assert len(set(side.lesions)) == len(side.labels)
     assert torch.equal(cifar_lt_task(data, tmp_path, 4).train.images, task.train.images)
     assert cifar_lt_task(data, tmp_path, 2, max_count=8).class_counts() == [8, 5, 4]

@@ -23,7 +23,7 @@ def test_runs_from_the_command_line_and_its_checkpoint_is_a_saliency(tmp_path):
     done = subprocess.run(
         [*command, "--device", "cpu", "--out", str(tmp_path)], capture_output=True, text=True, check=True
     )
-    assert "Dice on 210 pictures that were not trained on:" in done.stdout
+    assert "Dice on 210 images that were not trained on:" in done.stdout
     assert 0 <= json.loads((tmp_path / "metrics.json").read_text())["held_out_dice"] <= 1
     saliency = SegmentationSaliency(load_segmenter(tmp_path / "segmenter.pt"))
     assert saliency(torch.rand(1, 3, 32, 48)).shape == (1, 1, 32, 48)
@@ -33,10 +33,10 @@ def test_checkpoints_give_the_same_network_back(tmp_path):
     model = build_segmenter("lraspp", 64).eval()
     save_segmenter(tmp_path / "a" / "segmenter.pt", "lraspp", 64, model)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["segmenter.pt"]
-    pictures = torch.rand(1, 3, 64, 64)
+    images = torch.rand(1, 3, 64, 64)
     again = load_segmenter(tmp_path / "a" / "segmenter.pt").eval()
     with torch.no_grad():
-        assert torch.equal(again(pictures)["out"], model(pictures)["out"])
+        assert torch.equal(again(images)["out"], model(images)["out"])
         other = torch.rand(1, 3, 128, 96)
         resized = F.interpolate(other, (64, 64), mode="bilinear", antialias=True)
         assert torch.equal(again(other)["out"], model(resized)["out"])
@@ -87,21 +87,21 @@ def test_reads_the_masks_of_both_challenges(tmp_path, monkeypatch):
     monkeypatch.setenv("ISIC2018_ROOT", str(challenge))
     monkeypatch.setenv("ISIC2017_ROOT", str(older))
     options = argparse.Namespace(size=8, cache_dir=tmp_path / "cache", seed=0)
-    for name, pictures in (("isic2018", 4), ("isic2017", 2)):
+    for name, count in (("isic2018", 4), ("isic2017", 2)):
         images, masks, held_out = READERS[name](options)
-        assert images.shape == (pictures, 3, 8, 8)
-        assert masks.shape == (pictures, 1, 8, 8)
+        assert images.shape == (count, 3, 8, 8)
+        assert masks.shape == (count, 1, 8, 8)
         assert masks[..., :4].all()
         assert not masks[..., 4:].any()
-        assert held_out.sum() == pictures / 2
+        assert held_out.sum() == count / 2
 
 
-def frames(pictures: Path, masks: Path, names: list[str]) -> None:
-    """Flat pictures whose left half is lesion."""
+def frames(images: Path, masks: Path, names: list[str]) -> None:
+    """Flat images whose left half is lesion."""
     mask = Image.new("L", (16, 8))
     mask.paste(255, (0, 0, 8, 8))
-    for folder in (pictures, masks):
+    for folder in (images, masks):
         folder.mkdir(parents=True)
     for name in names:
-        Image.new("RGB", (16, 8), (200, 150, 120)).save(pictures / f"{name}.jpg")
+        Image.new("RGB", (16, 8), (200, 150, 120)).save(images / f"{name}.jpg")
         mask.save(masks / f"{name}_segmentation.png")

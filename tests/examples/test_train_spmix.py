@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from pictures import Pictures, Task, isic2018_task, synthetic_task
+from images import Images, Task, isic2018_task, synthetic_task
 from training import Method, Settings, draw_rows, train
 
 from longtail_mix.data import stratified_split
@@ -46,7 +46,7 @@ def test_rows_cover_epochs_or_balance_classes():
     torch.manual_seed(0)
     plain = draw_rows(task, False, SETTINGS)
     assert plain.shape == (30, 64)
-    assert len(plain.unique()) == 30 * 64  # less than one epoch of 2,430: no picture twice
+    assert len(plain.unique()) == 30 * 64  # less than one epoch of 2,430: no image twice
     balanced = task.train.labels[draw_rows(task, True, SETTINGS).flatten()]
     shares = balanced.bincount(minlength=7) / len(balanced)
     assert (shares - 1 / 7).abs().max() < 3 * (6 / 49 / len(balanced)) ** 0.5
@@ -72,12 +72,12 @@ def test_training_learns_something():
 
 
 def test_a_side_without_a_class_is_refused_before_training():
-    some = Pictures(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), ("a", "b"))
-    with pytest.raises(ValueError, match=r"test: expected pictures of every class of \('x', 'y'\), got \[1, 0\]"):
-        Task("t", ("x", "y"), some, Pictures(some.images[:1], some.labels[:1], ("a",)))
+    some = Images(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), ("a", "b"))
+    with pytest.raises(ValueError, match=r"test: expected images of every class of \('x', 'y'\), got \[1, 0\]"):
+        Task("t", ("x", "y"), some, Images(some.images[:1], some.labels[:1], ("a",)))
 
 
-def test_real_pictures(isic2018_root, tmp_path):
+def test_real_images(isic2018_root, tmp_path):
     task = isic2018_task(32, 0, stratified_split, isic2018_root, tmp_path)
     assert sum(task.class_counts()) == 8012
     assert len(task.test.labels) == 2003

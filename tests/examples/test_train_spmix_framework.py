@@ -12,7 +12,7 @@ import pytest
 import torch
 import train_spmix_framework
 from accelerate.state import AcceleratorState
-from pictures import Pictures, Task, isic2018_task
+from images import Images, Task, isic2018_task
 from run_folder import RunFolder
 from train_spmix_framework import SYNTHETIC_VALIDATION_PER_CLASS, arguments, main, planned
 from training_program import Training
@@ -35,11 +35,11 @@ def accelerators() -> Iterator[None]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Task:
-    """Few pictures in the place of the made-up ones."""
+    """Few images in the place of the made-up ones."""
     sides = []
     for seed, counts in enumerate((COUNTS, [3] * 7, [2] * 7)):
         made = synthetic_dermoscopy(counts, 32, seed=seed)
-        sides.append(Pictures(made.images, made.labels, made.lesions))
+        sides.append(Images(made.images, made.labels, made.lesions))
     task = Task("small", tuple("abcdefg"), *sides)
 
     def made_up(size: int, seed: int, background_cue: float, validation_per_class: int) -> Task:
@@ -57,14 +57,14 @@ def test_from_the_command_line_to_the_metrics(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "| against ce | many | medium | few | accuracy | macro f1 | balanced accuracy |" in done.stdout
-    assert "pictures/s" in done.stderr
+    assert "images/s" in done.stderr
     for name in ("ce", "spmix-paper"):
         folder = tmp_path / name / "seed-0"
         report = json.loads((folder / "metrics.json").read_text())
         assert report["settings"]["backbone"] == "tiny_hybrid"
         assert report["steps"] == 3
         assert report["best_step"] == 3
-        assert report["pictures_per_second"] > 0
+        assert report["images_per_second"] > 0
         assert len(report["metrics"][name]["macro_f1"]["interval"]) == 2
         lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
         assert [sorted(line) for line in lines] == [["loss", "step"]] * 3 + [["step", "validation"]]
@@ -72,8 +72,8 @@ def test_from_the_command_line_to_the_metrics(tmp_path):
         assert start["device"] == "cpu"
         assert "--methods ce spmix" in start["command"]
         assert list(folder.glob("logs/longtail_mix/events.out.tfevents.*"))
-        for picture in ("panel.png", "training_curve.png"):
-            assert (folder / picture).read_bytes().startswith(b"\x89PNG")
+        for image in ("panel.png", "training_curve.png"):
+            assert (folder / image).read_bytes().startswith(b"\x89PNG")
     assert list(json.loads((tmp_path / "metrics.json").read_text())["metrics"]) == ["ce", "spmix-paper"]
 
 
@@ -132,7 +132,7 @@ def test_the_same_command_goes_on_where_it_was_stopped(tmp_path, monkeypatch, ca
     assert "expected a folder nobody trains in, got one that is in use" in capsys.readouterr().err
 
 
-def test_starting_over_and_other_pictures(tmp_path, small, monkeypatch):
+def test_starting_over_and_other_images(tmp_path, small, monkeypatch):
     trained(tmp_path, "--methods", "ce", "--steps", "1")
     folder = tmp_path / "ce" / "seed-0"
     first = (folder / "metrics.json").read_text()
@@ -152,7 +152,7 @@ def test_starting_over_and_other_pictures(tmp_path, small, monkeypatch):
     )
     other = Task(small.name, small.classes, small.train, small.train)
     monkeypatch.setattr(train_spmix_framework, "synthetic_task", lambda *_: other)
-    with pytest.raises(ValueError, match="expected the test pictures of small, got others; use another --out"):
+    with pytest.raises(ValueError, match="expected the test images of small, got others; use another --out"):
         trained(tmp_path, "--methods", "ce", "--steps", "1", "--name", "another", "--fresh")
     assert [path.name for path in (tmp_path / "another" / "seed-0").iterdir()] == ["config.json"]  # nothing was trained
     trained(tmp_path / "elsewhere", "--methods", "ce", "--steps", "1")
@@ -217,7 +217,7 @@ def test_options_change_the_recipe_and_name_the_folder(tmp_path):
     assert planned(arguments(["--steps", "5"])[1])[0].folder.config["steps"] == 5
 
 
-def test_real_pictures_have_a_validation_side(isic2018_root, tmp_path):
+def test_real_images_have_a_validation_side(isic2018_root, tmp_path):
     task = isic2018_task(32, 0, balanced_split, isic2018_root, tmp_path)
     assert task.validation is not None
     assert [torch.bincount(side.labels).tolist() for side in (task.validation, task.test)] == [[46] * 7, [40] * 7]

@@ -12,7 +12,7 @@ import train_care
 import train_lsm
 import train_weighting
 from criteria import LOSSES, WEIGHTS, add_criterion_options, build_criterion
-from pictures import Pictures, Task
+from images import Images, Task
 from study_models import MALIGNANT, MELANOCYTIC, Backbone, FlatHead, HierarchicalHead, LevelLoss, StudyModel
 from study_report import PAPER, Result, measure, measures_of_confusion, paper_row, summarise
 from train_weighting import Cell, Form, load_task, run_split, train_cell
@@ -31,7 +31,7 @@ def tiny_task(seed: int = 0) -> Task:
     noise = torch.randint(50, (56, 3, 32, 32), generator=generator)
     images = (colours[labels] + noise).to(torch.uint8)
     lesions = tuple(str(i // 14 * 7 + i % 7) for i in range(56))
-    side = Pictures(images, labels, lesions)
+    side = Images(images, labels, lesions)
     return Task("tiny", tuple("ABCDEFG"), side, side)
 
 
@@ -167,7 +167,7 @@ def test_the_papers_figures_are_all_there():
     assert list(study_report.LOSSES) == train_weighting.LOSSES
 
 
-def test_pictures_are_under_white_light(monkeypatch):
+def test_images_are_under_white_light(monkeypatch):
     task = tiny_task()
     monkeypatch.setattr(train_weighting, "synthetic_task", lambda _size, _split: task)
     corrected = load_task("synthetic", 32, 0, None).train.images

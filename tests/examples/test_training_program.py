@@ -82,7 +82,7 @@ def test_checkpoints_never_hold_half_a_file_and_none_is_left_over(runs):
 
 def test_the_best_checkpoint_is_the_first_with_the_highest_score(runs):
     scores = final(runs / "whole")["progress"]["scores"]
-    assert [step for step, _ in scores] == [7, 14, 21, 28, 35, 40]  # 61 pictures, 8 a step; the last epoch is short
+    assert [step for step, _ in scores] == [7, 14, 21, 28, 35, 40]  # 61 images, 8 a step; the last epoch is short
     best = final(runs / "whole", "best")["progress"]
     assert best["step"] == max(scores, key=lambda score: score[1])[0]
     assert best["scores"][-1] == max(scores, key=lambda score: score[1])
@@ -207,7 +207,7 @@ def test_sigterm_means_what_it_did_after_a_training(tmp_path):
 
 
 @pytest.mark.usefixtures("accelerators")
-def test_judging_takes_pictures_from_0_to_1_in_parts(tmp_path):
+def test_judging_takes_images_from_0_to_1_in_parts(tmp_path):
     run = training(tmp_path, 2.0)
     images = torch.arange(7 * 3, dtype=torch.uint8).view(7, 3, 1, 1)
     logits = judge(run.accelerator, run.method, images, batch_size=3)

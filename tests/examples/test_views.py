@@ -1,4 +1,4 @@
-"""Views against torchvision's and kornia's single operations; pictures and maps move together; rows by themselves."""
+"""Views against torchvision's and kornia's single operations; images and maps move together; rows by themselves."""
 
 import math
 
@@ -31,7 +31,7 @@ BILINEAR = InterpolationMode.BILINEAR
 
 
 def draws_of(area=1.0, ratio=1.0, place=(0.5, 0.5), flip=(1, 1), operations=((IDENTITY, 0.0),)):
-    """One picture's view, all of it written down."""
+    """One image's view, all of it written down."""
     numbers, strengths = zip(*operations, strict=True)
     return ViewDraws(
         torch.tensor([area], dtype=torch.float64),
@@ -43,16 +43,16 @@ def draws_of(area=1.0, ratio=1.0, place=(0.5, 0.5), flip=(1, 1), operations=((ID
     )
 
 
-def smooth_pictures(count, height, width, seed=0):
+def smooth_images(count, height, width, seed=0):
     """Without frequencies that make two ways to interpolate differ."""
     coarse = torch.rand(count, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
     return (F.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-def inner(pictures, share=0.5):
-    """The middle, whose source is inside of the picture whatever the operation."""
-    cut = int(pictures.shape[-1] * (1 - share) / 2)
-    return pictures[..., cut:-cut, cut:-cut]
+def inner(images, share=0.5):
+    """The middle, whose source is inside of the image whatever the operation."""
+    cut = int(images.shape[-1] * (1 - share) / 2)
+    return images[..., cut:-cut, cut:-cut]
 
 
 def view_of(images, size, **draws):
@@ -61,7 +61,7 @@ def view_of(images, size, **draws):
 
 @pytest.mark.parametrize("strength", [0.5, -1.0])
 def test_one_operation_is_that_of_torchvision(strength):
-    images = smooth_pictures(1, 66, 66)
+    images = smooth_images(1, 66, 66)
     floats = images / 255
     slant = math.degrees(math.atan(0.3 * strength))
     pixels = 150 / 331 * 66 * strength
@@ -93,18 +93,18 @@ def test_crops_and_flips_on_whole_pixels_are_exact():
 
 
 def test_the_ratio_is_width_over_height_in_pixels():
-    images = smooth_pictures(1, 48, 96)
-    crop = view_of(images, 16, area=0.25, ratio=0.5)  # 24 x 48 of 96 x 48: as high as the picture
+    images = smooth_images(1, 48, 96)
+    crop = view_of(images, 16, area=0.25, ratio=0.5)  # 24 x 48 of 96 x 48: as high as the image
     expected = tv.resize(images[..., 36:60] / 255, [16, 16], antialias=False)
     torch.testing.assert_close(crop, expected, rtol=0, atol=0.05)
     (matrix,) = source_matrices(draws_of(area=0.25, ratio=0.5), 48, 96)
     torch.testing.assert_close(matrix, torch.tensor([[0.25, 0, 0], [0, 1, 0]]).double())
-    (matrix,) = source_matrices(draws_of(area=0.5, ratio=0.5), 48, 96)  # higher than the picture: ends at its edge
+    (matrix,) = source_matrices(draws_of(area=0.5, ratio=0.5), 48, 96)  # higher than the image: ends at its edge
     assert matrix[1, 1] == 1
 
 
 def test_the_order_is_crop_flips_and_then_the_geometry_as_drawn():
-    images = smooth_pictures(1, 64, 64)
+    images = smooth_images(1, 64, 64)
     operations = ((ROTATE, 0.8), (SHEAR_X, 0.9))
     step = view_of(images, 64, area=0.5, flip=(-1, 1))
     step = tv.rotate(step, 24.0, BILINEAR)
@@ -120,7 +120,7 @@ def test_the_map_is_what_kornia_warps_with_zeros_outside():
     chosen = ViewSettings(size, magnitude=30)
     draws = draw_views(16, chosen, torch.Generator().manual_seed(3))
     maps = torch.rand(16, 1, height, width)
-    images = smooth_pictures(16, height, width)
+    images = smooth_images(16, height, width)
     _, ours = apply_views(images, maps, draws, chosen)
     matrices = torch.eye(3, dtype=torch.float64).repeat(16, 1, 1)
     matrices[:, :2] = source_matrices(draws, height, width)
@@ -134,8 +134,8 @@ def test_the_map_is_what_kornia_warps_with_zeros_outside():
     assert (ours == 0).any()
 
 
-def test_outside_of_the_picture_it_is_reflected_and_the_map_is_zero():
-    images = smooth_pictures(1, 64, 64)
+def test_outside_of_the_image_it_is_reflected_and_the_map_is_zero():
+    images = smooth_images(1, 64, 64)
     draws = draws_of(operations=((TRANSLATE_X, 16 / 64 * 331 / 150),))
     view, view_map = apply_views(images, torch.ones(1, 1, 64, 64), draws, ViewSettings(64))
     torch.testing.assert_close(view[..., 16:], images[..., :48] / 255, rtol=0, atol=1e-4)
@@ -206,7 +206,7 @@ def test_colours_are_those_of_torchvision(colour, strength, device):
     images = torch.rand(3, 3, 20, 17, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
     ours = colour(images.to(device), torch.full((3,), strength, device=device)).cpu()
     expected = COLOUR_JUDGES[colour.__name__](images, strength)
-    # Equalised and posterised pictures have 256 shades; a value between two of them may go either way.
+    # Equalised and posterised images have 256 shades; a value between two of them may go either way.
     most = 0.05 if colour.__name__ == "equalized" else 17 / 255 if colour.__name__ == "posterized" else 1e-4
     assert (ours - expected).abs().max() < most
     assert (ours - expected).abs().mean() < 2 / 255
@@ -217,7 +217,7 @@ def test_a_flat_channel_stays_in_autocontrast():
     assert torch.equal(autocontrast(flat, torch.ones(1)), flat)
 
 
-def test_colours_come_in_the_order_drawn_to_the_pictures_drawn():
+def test_colours_come_in_the_order_drawn_to_the_images_drawn():
     images = torch.rand(9, 3, 12, 12)
     operation = torch.randint(NUM_OPERATIONS, (9, 3), generator=torch.Generator().manual_seed(1))
     operation[:2] = torch.tensor([[FIRST_COLOUR, FIRST_COLOUR + 5, IDENTITY], [FIRST_COLOUR + 5, FIRST_COLOUR, ROTATE]])
@@ -233,7 +233,7 @@ def test_colours_come_in_the_order_drawn_to_the_pictures_drawn():
 
 
 def test_colours_come_after_the_geometry():
-    images = smooth_pictures(8, 24, 24)
+    images = smooth_images(8, 24, 24)
     chosen = ViewSettings(24, magnitude=20)
     draws = draw_views(8, chosen, torch.Generator().manual_seed(0))
     plain = draws._replace(operation=draws.operation.where(draws.operation < FIRST_COLOUR, IDENTITY))
@@ -254,7 +254,7 @@ def test_colours_come_after_the_geometry():
 def test_views_of_some_rows_are_those_rows_of_all_views(seed, rows, size, operations):
     chosen = ViewSettings(size, crop_scale=(0.05, 1.0), operations=operations, magnitude=20)
     draws = draw_views(8, chosen, torch.Generator().manual_seed(seed))
-    images, maps = smooth_pictures(8, 37, 51, seed), torch.rand(8, 1, 37, 51)
+    images, maps = smooth_images(8, 37, 51, seed), torch.rand(8, 1, 37, 51)
     views, view_maps = apply_views(images, maps, draws, chosen)
     index = torch.tensor(rows, dtype=torch.int64)
     some, some_maps = apply_views(images[index], maps[index], draws.of(index), chosen)
@@ -288,7 +288,7 @@ def test_the_draws_follow_from_the_generator_and_fill_their_ranges():
 
 
 def test_arguments_stay_and_maps_may_be_missing():
-    images, maps = smooth_pictures(4, 20, 20), torch.rand(4, 1, 20, 20)
+    images, maps = smooth_images(4, 20, 20), torch.rand(4, 1, 20, 20)
     chosen = ViewSettings(12, magnitude=20)
     draws = draw_views(4, chosen)
     before = [images.clone(), maps.clone(), *(drawn.clone() for drawn in draws)]
@@ -328,12 +328,12 @@ def test_bad_input():
     ):
         with pytest.raises(ValueError, match=f"{next(iter(bad))}: expected"):
             ViewSettings(**bad)
-    images, chosen = smooth_pictures(2, 8, 8), ViewSettings(8)
+    images, chosen = smooth_images(2, 8, 8), ViewSettings(8)
     draws = draw_views(2, chosen)
     for bad_images in (images.float(), images[0], images[:, :1]):
         with pytest.raises(ValueError, match="images: expected uint8"):
             apply_views(bad_images, None, draws, chosen)
-    with pytest.raises(ValueError, match="draws: expected those of 1 pictures, got 2"):
+    with pytest.raises(ValueError, match="draws: expected those of 1 images, got 2"):
         apply_views(images[:1], None, draws, chosen)
     for bad_maps in (images[:, :1], torch.rand(2, 1, 8, 9), torch.rand(1, 1, 8, 8)):
         with pytest.raises(ValueError, match="maps: expected a floating-point map"):

@@ -1,4 +1,4 @@
-"""The losses under test, each beside a literal loop in float64 over one picture and one class."""
+"""The losses under test, each beside a literal loop in float64 over one image and one class."""
 
 import math
 from collections.abc import Callable
@@ -39,7 +39,7 @@ CASES = [
 
 
 class Case(NamedTuple):
-    """A loss three times: as a function, as a module, as a loop over one picture's logits and label."""
+    """A loss three times: as a function, as a module, as a loop over one image's logits and label."""
 
     function: Callable[..., torch.Tensor]
     module: Callable[..., torch.nn.Module]
@@ -87,20 +87,20 @@ def label_aware_loop(logits: list[float], label: int) -> float:
 
 
 def lade_loop(logits: list[list[float]], shares: list[list[float]], alpha: float, lam: float) -> list[float]:
-    """LADE of a batch: a picture counts in every class by its share."""
-    priors, pictures, classes = [n / sum(COUNTS) for n in COUNTS], range(len(logits)), range(len(COUNTS))
+    """LADE of a batch: an image counts in every class by its share."""
+    priors, images, classes = [n / sum(COUNTS) for n in COUNTS], range(len(logits)), range(len(COUNTS))
     regulariser = 0.0
     for c in classes:
-        own = sum(shares[i][c] for i in pictures)
-        first = sum(shares[i][c] * logits[i][c] for i in pictures) / own if own else 0.0
+        own = sum(shares[i][c] for i in images)
+        first = sum(shares[i][c] * logits[i][c] for i in images) / own if own else 0.0
         total = 0.0
-        for i in pictures:
+        for i in images:
             for y in classes:
                 total += shares[i][y] * (1 / len(COUNTS)) / priors[y] * math.exp(logits[i][c])
         normaliser = math.log(total / len(logits))
         regulariser += priors[c] * (-first + normaliser + lam * normaliser**2)
     plain = adjusted_loop(1.0)
-    return [sum(shares[i][c] * plain(logits[i], c) for c in classes) + alpha * regulariser for i in pictures]
+    return [sum(shares[i][c] * plain(logits[i], c) for c in classes) + alpha * regulariser for i in images]
 
 
 ALL = {
@@ -130,7 +130,7 @@ ALL = {
         label_aware_loop,
         smooths=False,
     ),
-    # Its pictures do not stand alone: the loop is that of a batch.
+    # Its images do not stand alone: the loop is that of a batch.
     "lade": Case(
         lambda z, y, **o: lade_loss(z, y, COUNTS, 0.5, 0.2, **o),
         lambda **o: LADELoss(COUNTS, 0.5, 0.2, **o),
@@ -141,7 +141,7 @@ ALL = {
 
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> Case:
-    """A loss of pictures that stand alone."""
+    """A loss of images that stand alone."""
     return ALL[request.param]
 
 

@@ -27,7 +27,7 @@ def some_shares(rows: int = 6) -> torch.Tensor:
 LABELS = torch.tensor([0, 3, 1, 2, 0, 3])
 
 
-def test_each_picture_equals_the_loop(case: Case):
+def test_each_image_equals_the_loop(case: Case):
     logits = some_logits()
     got = case.function(logits, LABELS, reduction="none")
     expected = [case.loop(z, y) for z, y in zip(logits.tolist(), LABELS.tolist(), strict=True)]
@@ -160,16 +160,16 @@ def test_smoothing_is_not_distorted_by_weights(case: Case):
     torch.testing.assert_close(weighted, weights * plain)
 
 
-def test_weights_of_pictures_and_of_classes(case: Case):
+def test_weights_of_images_and_of_classes(case: Case):
     logits, shares = some_logits(), some_shares()
     losses = case.function(logits, shares, reduction="none")
     seen = []
 
-    def by_picture(losses: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    def by_image(losses: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
         seen.append((losses, shares))
         return torch.arange(len(losses), dtype=losses.dtype).requires_grad_()
 
-    weighted = case.function(logits.requires_grad_(), shares, weighting=by_picture, reduction="none")
+    weighted = case.function(logits.requires_grad_(), shares, weighting=by_image, reduction="none")
     torch.testing.assert_close(weighted, torch.arange(6) * losses)
     assert torch.equal(seen[0][0], losses.detach())
     assert torch.equal(seen[0][1], shares)
@@ -186,7 +186,7 @@ BAD = [
     ({"logits": torch.zeros(2, 4).int()}, TypeError, "logits: expected a floating-point tensor, got torch.int32"),
     ({"logits": [[0.0] * 4] * 2}, TypeError, "logits: expected a torch.Tensor, got list"),
     ({"target": torch.tensor([0, 4])}, ValueError, r"target: expected labels from 0 to 3, got \[4\]"),
-    ({"target": torch.tensor([0])}, ValueError, "target: expected one for each of 2 pictures, got 1"),
+    ({"target": torch.tensor([0])}, ValueError, "target: expected one for each of 2 images, got 1"),
     ({"target": torch.tensor([[0, 1], [1, 0]])}, ValueError, r"target: expected labels \[B\], got shape \[2, 2\]"),
     ({"target": torch.zeros(2)}, ValueError, r"target: expected shares \[B, 4\], got shape \[2\]"),
     ({"target": torch.zeros(2, 3)}, ValueError, r"target: expected shares \[B, 4\], got shape \[2, 3\]"),

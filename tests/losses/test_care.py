@@ -1,4 +1,4 @@
-"""CARE's losses against a literal implementation: the picture-sized map, loops over pixels, float64."""
+"""CARE's losses against a literal implementation: the image-sized map, loops over pixels, float64."""
 
 import math
 from functools import partial
@@ -23,7 +23,7 @@ from longtail_mix.functional import (
 
 
 def interpolated(cam: torch.Tensor, height: int, width: int) -> list[list[torch.Tensor]]:
-    """A map [h, w] at each pixel of a picture, bilinear between the cells' centres, cells repeated at the border."""
+    """A map [h, w] at each pixel of an image, bilinear between the cells' centres, cells repeated at the border."""
 
     def neighbours(at: int, small: int, large: int) -> tuple[int, int, float]:
         place = max((at + 0.5) * small / large - 0.5, 0.0)
@@ -151,7 +151,7 @@ def test_gradcheck_first_and_second_order():
     assert gradgradcheck(loss, (features, weight))
 
 
-def test_no_picture_with_a_mask_is_zero_with_a_graph(device):
+def test_no_image_with_a_mask_is_zero_with_a_graph(device):
     cam = torch.rand(2, 1, 3, 3, device=device, requires_grad=True)
     mask = torch.ones(2, 1, 6, 6, dtype=torch.bool, device=device)
     for masks, has_mask in ((mask, torch.zeros(2, dtype=torch.bool, device=device)), (~mask, None)):
@@ -201,7 +201,7 @@ def test_invariants(grid, size, batch, seed, soft):
     before = cam.clone(), mask.clone()
     loss = care_attention_loss(cam, mask)
     assert -0.7 - 1e-6 <= loss <= 1 + 1e-6
-    # A flat map has its value inside and outside, whatever the mask; pictures are averaged; a flip changes nothing.
+    # A flat map has its value inside and outside, whatever the mask; images are averaged; a flip changes nothing.
     flat = care_attention_loss(torch.full_like(cam, 0.5), mask)
     whole = (mask == 1).flatten(1).all(1)
     empty = (mask == 0).flatten(1).all(1)

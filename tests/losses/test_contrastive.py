@@ -250,14 +250,14 @@ def test_labels_of_any_whole_numbers(name, dtype):
     torch.testing.assert_close(module(name)(*first, LABELS.to(dtype), **extra), expected)
 
 
-def test_one_picture_a_class_and_prototypes_alone_are_cross_entropy_over_cosines():
+def test_one_image_a_class_and_prototypes_alone_are_cross_entropy_over_cosines():
     queries, prototypes = draw(1), draw(K, 6)
     cosines = torch.nn.functional.cosine_similarity(queries, prototypes)
     expected = torch.nn.functional.cross_entropy(cosines / 0.1, torch.tensor(2))
     torch.testing.assert_close(BalancedContrastiveLoss()(queries, prototypes, torch.tensor([2])), expected)
 
 
-def test_a_class_counts_once_however_many_pictures_it_has():
+def test_a_class_counts_once_however_many_images_it_has():
     # The same negative twenty times over changes nothing for the others' anchors.
     queries, prototypes, negative = draw(1), draw(K, 6), draw(1, 8)
     prototypes[3] = negative[0]
@@ -435,5 +435,5 @@ def test_bad_logits_prototypes_and_options():
             PaCoLoss(**{option: -1})
     with pytest.raises(ValueError, match="alpha, beta: expected one of them above 0"):
         PaCoLoss(alpha=0, beta=0)
-    with pytest.raises(ValueError, match="class_counts: expected pictures of every class"):
+    with pytest.raises(ValueError, match="class_counts: expected images of every class"):
         PaCoLoss([1, 0])

@@ -31,7 +31,7 @@ def test_a_sure_network_still_pays_for_its_margin():
 
 
 @pytest.mark.parametrize("counts", [[5, 0, 3], [5, -1, 3], [0, 0, 0], [], {"a": 3}])
-def test_a_class_without_pictures_is_an_error_at_construction(counts):
+def test_a_class_without_images_is_an_error_at_construction(counts):
     with pytest.raises((TypeError, ValueError), match="class_counts: expected"):
         LDAMLoss(counts)
     with pytest.raises((TypeError, ValueError), match="class_counts: expected"):

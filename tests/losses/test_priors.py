@@ -50,7 +50,7 @@ def test_counts_may_be_a_tensor_and_only_their_ratios_matter():
 
 
 @pytest.mark.parametrize("module", [BalancedSoftmaxLoss, LogitAdjustmentLoss, LADELoss])
-def test_a_class_without_pictures_is_an_error_at_construction(module):
+def test_a_class_without_images_is_an_error_at_construction(module):
     for counts in ([5, 0, 3], [0, 0], [], [-1, 2]):
         with pytest.raises(ValueError, match="class_counts: expected"):
             module(counts)

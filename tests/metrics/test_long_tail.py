@@ -69,7 +69,7 @@ def test_empty_groups_have_no_column_and_reset_forgets():
     assert metrics.compute()["few"] == 1.0
 
 
-def test_no_picture_of_the_group_is_not_a_number():
+def test_no_image_of_the_group_is_not_a_number():
     accuracy = GroupAccuracy((1,))
     accuracy.update(torch.tensor([0]), torch.tensor([0]))
     assert accuracy.compute().isnan()

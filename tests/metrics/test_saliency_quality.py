@@ -97,14 +97,14 @@ def test_large_maps_do_not_overflow():
 
 @pytest.mark.parametrize("metric_class", [SaliencyAUROC, BestThresholdIoU])
 @given(seed=st.integers(0, 2**31), parts=st.integers(1, 4))
-def test_metrics_keep_every_picture_in_any_batches(metric_class, seed, parts):
+def test_metrics_keep_every_image_in_any_batches(metric_class, seed, parts):
     maps, masks = draw(seed, 9, 5, 4, 6)
     metric = metric_class()
     for part in torch.arange(9).chunk(parts):
         metric.update(maps[part], masks[part])
     function = saliency_auroc if metric_class is SaliencyAUROC else best_threshold_iou
     expected = function(maps, masks)
-    torch.testing.assert_close(metric.per_picture(), expected, rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(metric.per_image(), expected, rtol=0, atol=0, equal_nan=True)
     defined = sorted(v for v in expected.tolist() if not math.isnan(v))
     measured = metric.compute()
     if not defined:
@@ -119,12 +119,12 @@ def test_metrics_keep_every_picture_in_any_batches(metric_class, seed, parts):
 
 @pytest.mark.parametrize("metric_class", [SaliencyAUROC, BestThresholdIoU])
 @pytest.mark.filterwarnings("ignore:The ``compute`` method of metric:UserWarning")
-def test_without_a_picture_there_is_no_value(metric_class):
+def test_without_a_image_there_is_no_value(metric_class):
     metric = metric_class()
     assert metric.compute()["mean"].isnan()
-    assert metric.per_picture().shape == (0,)
+    assert metric.per_image().shape == (0,)
     metric.update(torch.rand(2, 1, 4, 4), torch.zeros(2, 1, 4, 4, dtype=torch.bool))
-    assert metric.per_picture().isnan().all()
+    assert metric.per_image().isnan().all()
     assert metric.compute()["tenth_percentile"].isnan()
 
 

@@ -1,4 +1,4 @@
-"""Blocks of a picture, and back."""
+"""Blocks of an image, and back."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Boxes against a loop over pictures, and where they may lie."""
+"""Boxes against a loop over images, and where they may lie."""
 
 import math
 
@@ -11,7 +11,7 @@ from longtail_mix.functional import boxes_around, random_boxes
 
 
 def by_hand(x: int, y: int, lam: torch.Tensor, height: int, width: int) -> list[int]:
-    """The official formula for one picture, its root in float32 as here."""
+    """The official formula for one image, its root in float32 as here."""
     half = 0.5 * torch.sqrt(1 - lam)
     half_width, half_height = int(half * width), int(half * height)
     return [max(x - half_width, 0), max(y - half_height, 0), min(x + half_width, width), min(y + half_height, height)]
@@ -44,7 +44,7 @@ def test_centres_are_anywhere():
     assert (counts - 1000).abs().max() < 4 * math.sqrt(1000)
 
 
-def test_pictures_get_boxes_of_their_own(device):
+def test_images_get_boxes_of_their_own(device):
     generator = torch.Generator(device).manual_seed(0)
     boxes = random_boxes(torch.full((8,), 0.5, device=device), 32, 32, generator)
     assert len(boxes.unique(dim=0)) == 8

@@ -69,7 +69,7 @@ def test_partners_follow_the_inverse_frequency(power):
     shares = [n ** (1 - power) for n in counts]
     for k, share in enumerate(shares):
         probability = share / sum(shares)
-        # A picture never gets itself, which shifts a probability by less than one picture in its class.
+        # An image never gets itself, which shifts a probability by less than one image in its class.
         assert abs(drawn[k] - draws * probability) < 4 * (draws * probability * (1 - probability)) ** 0.5 + 10
 
 
@@ -87,7 +87,7 @@ def test_weighted_partners_exactly():
     assert 3 not in drawn[1]
 
 
-def test_a_picture_without_a_partner_is_left_alone():
+def test_a_image_without_a_partner_is_left_alone():
     partner, mixed = weighted_partners(torch.tensor([0, 0, 1]), torch.tensor([0.0, 1.0]))
     assert partner.tolist() == [2, 2, 2]
     assert mixed.tolist() == [True, True, False]
@@ -132,7 +132,7 @@ def test_bad_weights(weights, error, message):
 def test_bad_options():
     with pytest.raises(ValueError, match="power: expected a finite number of at least 0, got -1"):
         InverseFrequencyPairing([1, 2], -1)
-    with pytest.raises(ValueError, match="class_counts: expected at least one picture"):
+    with pytest.raises(ValueError, match="class_counts: expected at least one image"):
         CMO.in_batch([0, 0])
     with pytest.raises(TypeError, match="generator: expected a torch.Generator or None, got int"):
         InverseFrequencyPairing([1, 2])(torch.tensor([0, 1]), 3)

@@ -24,7 +24,7 @@ def seeded(seed: int) -> torch.Generator:
     dtype=st.sampled_from([torch.float32, torch.float64, torch.uint8]),
     seed=st.integers(0, 2**31),
 )
-def test_pictures_and_lam_equal_a_loop_over_pixels(number, height, width, dtype, seed):
+def test_images_and_lam_equal_a_loop_over_pixels(number, height, width, dtype, seed):
     generator = seeded(seed)
     first, second = (torch.rand(2, number, 2, height, width, generator=generator) * 255).to(dtype)
     labels, other = torch.randint(9, (2, number), generator=generator)
@@ -69,8 +69,8 @@ def test_one_box_for_all_is_torchvisions_cutmix():
 def test_lam_is_what_is_left_and_kornias_default_is_what_is_cut():
     """White pasted into black: how black the mix is tells which is right."""
     augmentation = pytest.importorskip("kornia.augmentation")
-    pictures = torch.zeros(6, 1, 12, 12)
-    pictures[3:] = 1
+    whole = torch.zeros(6, 1, 12, 12)
+    whole[3:] = 1
     labels = torch.tensor([0, 0, 0, 1, 1, 1])
     with pytest.warns(DeprecationWarning, match="inconsistent"):
         inverted = augmentation.RandomCutMixV2(data_keys=["input", "class"])
@@ -78,12 +78,12 @@ def test_lam_is_what_is_left_and_kornias_default_is_what_is_cut():
     shares = []
     for judge in (inverted, corrected):
         torch.manual_seed(0)
-        images, out = judge(pictures, labels)
+        images, out = judge(whole, labels)
         assert out.shape == (1, 6, 3)
         shares.append(out[0, :, 2])
         partner, corners = judge._params["mix_pairs"][0].long(), judge._params["crop_src"][0].long()
         boxes = torch.cat([corners[:, 0], corners[:, 2] + 1], 1)  # kornia's corners are the last pixels inside
-        mixed, target = cutmix(pictures, labels, pictures[partner], labels[partner], boxes)
+        mixed, target = cutmix(whole, labels, whole[partner], labels[partner], boxes)
         assert torch.equal(mixed, images)
         of_another = labels != labels[partner]
         assert of_another.any()
@@ -94,7 +94,7 @@ def test_lam_is_what_is_left_and_kornias_default_is_what_is_cut():
     assert not torch.allclose(shares[0], target.lam)
 
 
-def test_pictures_get_boxes_of_their_own_where_torchvision_shares_one():
+def test_images_get_boxes_of_their_own_where_torchvision_shares_one():
     v2 = pytest.importorskip("torchvision.transforms.v2")
     first, second = torch.zeros(8, 1, 32, 32), torch.ones(8, 1, 32, 32)
     labels = torch.zeros(8, dtype=torch.long)
@@ -128,8 +128,8 @@ BOXES = torch.tensor([[0, 0, 2, 2], [1, 1, 3, 3]])
         (BOXES.tolist(), TypeError, "boxes: expected a torch.Tensor, got list"),
         (BOXES.float(), TypeError, "boxes: expected integers, got torch.float32"),
         (BOXES > 0, TypeError, "boxes: expected integers, got torch.bool"),
-        (BOXES[:1], ValueError, r"boxes: expected one \(x1, y1, x2, y2\) for each of 2 pictures, got shape \[1, 4\]"),
-        (BOXES[:, :2], ValueError, r"boxes: expected one \(x1, y1, x2, y2\) for each of 2 pictures, got shape"),
+        (BOXES[:1], ValueError, r"boxes: expected one \(x1, y1, x2, y2\) for each of 2 images, got shape \[1, 4\]"),
+        (BOXES[:, :2], ValueError, r"boxes: expected one \(x1, y1, x2, y2\) for each of 2 images, got shape"),
         (BOXES.flip(1), ValueError, r"boxes: expected x1 <= x2 and y1 <= y2, got \[2, 2, 0, 0\]"),
         (BOXES.to("meta"), ValueError, "boxes: expected device cpu like first, got meta"),
     ],
@@ -139,6 +139,6 @@ def test_bad_boxes(boxes, error, message):
         cutmix(X, Y, X, Y, boxes)
 
 
-def test_the_picture_that_is_not_finite_is_named():
+def test_the_image_that_is_not_finite_is_named():
     with pytest.raises(ValueError, match="second: expected finite values"):
         cutmix(X, Y, X * math.nan, Y, BOXES)

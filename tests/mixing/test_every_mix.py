@@ -1,4 +1,4 @@
-"""What all two-picture mixes have in common: one shape, one way to draw, one kind of label."""
+"""What all two-image mixes have in common: one shape, one way to draw, one kind of label."""
 
 from collections.abc import Callable
 
@@ -64,10 +64,10 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
 
 def some_pairs(number: int = 5, dtype: torch.dtype = torch.float32, size: tuple[int, int] = (8, 12)):
     generator = seeded(0)
-    pictures = torch.rand(2, number, 3, *size, generator=generator)
-    pictures = (pictures * 255).to(dtype) if dtype == torch.uint8 else pictures.to(dtype)
+    images = torch.rand(2, number, 3, *size, generator=generator)
+    images = (images * 255).to(dtype) if dtype == torch.uint8 else images.to(dtype)
     labels = torch.randint(3, (2, number), generator=generator)
-    return pictures[0], labels[0], pictures[1], labels[1]
+    return images[0], labels[0], images[1], labels[1]
 
 
 @EACH
@@ -110,7 +110,7 @@ def test_reproducible_and_two_ranks_differ(name, device):
 @pytest.mark.parametrize("name", ["MixUp", "CutMix", "CMO", "SaliencyMix", "Sometimes"])
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**31), height=st.integers(1, 9), width=st.integers(1, 9), number=st.integers(1, 6))
-def test_lam_is_the_share_of_the_first_picture(name, seed, height, width, number):
+def test_lam_is_the_share_of_the_first_image(name, seed, height, width, number):
     first, second = torch.ones(number, 3, height, width), torch.zeros(number, 3, height, width)
     if name == "SaliencyMix":
         second += torch.rand(number, 1, height, width, generator=seeded(seed)) * 1e-7  # where it is salient
@@ -120,7 +120,7 @@ def test_lam_is_the_share_of_the_first_picture(name, seed, height, width, number
 
 
 @EACH
-def test_pictures_get_shares_of_their_own(name):
+def test_images_get_shares_of_their_own(name):
     first, second = torch.ones(16, 3, 12, 16), torch.rand(16, 3, 12, 16, generator=seeded(0)) / 2
     labels = torch.arange(16) % 3
     images, target = MIXES[name]()(first, labels, second, labels.roll(1), generator=seeded(0))
@@ -174,7 +174,7 @@ def test_channels_last_and_autocast_change_nothing(name, device):
 
 
 @EACH
-def test_gradients_reach_both_pictures(name, device):
+def test_gradients_reach_both_images(name, device):
     first, labels, second, other = (t.to(device) for t in some_pairs(6))
     first.requires_grad_()
     second.requires_grad_()
@@ -294,9 +294,9 @@ def test_hard_labels_leave_a_collate_fn_as_a_target():
 def test_collate_wants_pairs():
     images, labels, _, _ = some_pairs(2)
     collate = MixCollate(InBatch(MixUp(), RandomPairing()))
-    with pytest.raises(ValueError, match="samples: expected pairs of a picture and a label, got 3 parts"):
+    with pytest.raises(ValueError, match="samples: expected pairs of an image and a label, got 3 parts"):
         collate([(images[0], labels[0], 1), (images[1], labels[1], 2)])
-    with pytest.raises(ValueError, match="samples: expected pairs of a picture and a label, got Tensor"):
+    with pytest.raises(ValueError, match="samples: expected pairs of an image and a label, got Tensor"):
         collate([images[0], images[1]])
 
 
@@ -340,15 +340,15 @@ Y = torch.tensor([0, 2])
 @pytest.mark.parametrize(
     ("pairs", "error", "message"),
     [
-        ((X[0], Y, X[0], Y), ValueError, r"(first|tail): expected pictures \[B, C, H, W\], got shape \[3, 8, 8\]"),
+        ((X[0], Y, X[0], Y), ValueError, r"(first|tail): expected images \[B, C, H, W\], got shape \[3, 8, 8\]"),
         (([X], Y, X, Y), TypeError, "(first|tail): expected a torch.Tensor, got list"),
-        ((X.int(), Y, X.int(), Y), TypeError, "(first|tail): expected uint8 or floating-point pictures, got torch.int"),
+        ((X.int(), Y, X.int(), Y), TypeError, "(first|tail): expected uint8 or floating-point images, got torch.int"),
         ((X[..., :0], Y, X[..., :0], Y), ValueError, "(first|tail): expected at least one pixel"),
         ((X, Y, X[..., :4], Y), ValueError, r"(second|head): expected shape \[2, 3, 8, 8\] like (first|tail), got"),
-        ((X, Y, X[:1], Y), ValueError, "(second|head)_labels: expected one for each of 1 pictures, got 2"),
+        ((X, Y, X[:1], Y), ValueError, "(second|head)_labels: expected one for each of 1 images, got 2"),
         ((X, Y, X.double(), Y), ValueError, "(second|head): expected dtype torch.float32 like (first|tail), got"),
         ((X, Y, X.to("meta"), Y.to("meta")), ValueError, "(second|head): expected device cpu like (first|tail)"),
-        ((X, Y[:1], X, Y), ValueError, "(first|tail)_labels: expected one for each of 2 pictures, got 1"),
+        ((X, Y[:1], X, Y), ValueError, "(first|tail)_labels: expected one for each of 2 images, got 1"),
         ((X, Y, X, Y.float()), TypeError, "(second|head)_labels: expected integer labels, got torch.float32"),
         ((X, Y - 1, X, Y), ValueError, r"(first_|tail_|)labels: expected labels of at least 0, got \[-1\]"),
         ((X, Y, X, Y.to("meta")), ValueError, "(second|head)_labels: expected device cpu like (second|head), got meta"),
@@ -370,11 +370,11 @@ def test_bad_batches():
     with pytest.raises(TypeError, match="pairing: expected a module with partners.*, got MixUp"):
         InBatch(MixUp(), MixUp())
     mix = InBatch(LSM(), ShiftedPairing())
-    with pytest.raises(ValueError, match="labels: expected one for each of 2 pictures, got 1"):
+    with pytest.raises(ValueError, match="labels: expected one for each of 2 images, got 1"):
         mix(X, Y[:1])
     with pytest.raises(TypeError, match="images: expected a torch.Tensor, got NoneType"):
         mix(None, Y)
-    with pytest.raises(ValueError, match="maps: expected one for each of 2 pictures, got 1"):
+    with pytest.raises(ValueError, match="maps: expected one for each of 2 images, got 1"):
         mix(X, Y, torch.rand(1, 1, 2, 2))
     with pytest.raises(TypeError, match="maps: expected a floating-point tensor, got torch.int64"):
         mix(X, Y, Y)
@@ -398,5 +398,5 @@ def test_labels_that_the_class_counts_do_not_know(name):
     mix = InBatch(Remix([5, 0, 1]), RandomPairing()) if name == "Remix" else CMO.in_batch([5, 0, 1])
     with pytest.raises(ValueError, match=r"labels: expected labels from 0 to 2, got \[3\]"):
         mix(X, Y + 1)
-    with pytest.raises(ValueError, match=r"that class_counts \[5, 0, 1\] has pictures of, got \[1\]"):
+    with pytest.raises(ValueError, match=r"that class_counts \[5, 0, 1\] has images of, got \[1\]"):
         mix(X, Y // 2)

@@ -68,7 +68,7 @@ def test_a_hint_of_a_lesion_is_not_taken_for_a_small_one():
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_a_flat_tail_map_keeps_the_whole_picture(value):
+def test_a_flat_tail_map_keeps_the_whole_image(value):
     head = maps_of(0)[1]
     assert (fidelity_ratio(torch.full_like(head, value), head, 2, 0.75) == 0.75).all()
 
@@ -81,7 +81,7 @@ def test_a_flat_head_map_leaves_the_tails_lesion():
 
 @settings(max_examples=50)
 @given(st.integers(0, 10_000), st.sampled_from([1, 2]), st.floats(0.05, 1.0))
-def test_each_ratio_is_an_end_of_its_interval_and_pictures_do_not_mix(seed, patch_size, alpha):
+def test_each_ratio_is_an_end_of_its_interval_and_images_do_not_mix(seed, patch_size, alpha):
     tail, head = maps_of(seed, number=3)
     before = tail.clone(), head.clone()
     ratio = fidelity_ratio(tail, head, patch_size, alpha)

@@ -16,7 +16,7 @@ LAYERS = ("conv1", "bn1", "act1", "maxpool", "layer1", "layer2", "layer3", "laye
 
 
 def blend(tail: Tensor, head: Tensor, ratio: Tensor, prefix: int = 0) -> Tensor:
-    """Place by place, with the ratio of the picture's place looked up, or averaged where it is finer."""
+    """Place by place, with the ratio of the image's place looked up, or averaged where it is finer."""
     tokens = tail.ndim == 3
     rows, columns = (4, (tail.shape[1] - prefix) // 4) if tokens else tail.shape[-2:]
     mixed = tail.clone()
@@ -68,7 +68,7 @@ def hybrid_by_hand(model: nn.Module, layer: str, images: Tensor, ratio: Tensor) 
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, nn.Module]:
-    """The three of the issue, in training mode; small pictures keep it quick."""
+    """The three of the issue, in training mode; small images keep it quick."""
     torch.manual_seed(0)
     return {
         "resnet50": timm.create_model("resnet50", num_classes=7).double(),
@@ -105,7 +105,7 @@ def test_equals_splitting_the_model_by_hand(models, name, layer, by_hand, prefix
     torch.testing.assert_close(logits, expected)
     for got, by_the_hand in zip(gradients, expected_gradients, strict=True):
         assert (got - by_the_hand).norm() <= 1e-9 * by_the_hand.norm()
-    assert all(gradient.abs().max() > 0 for gradient in gradients[:3])  # both pictures and the ratio are reached
+    assert all(gradient.abs().max() > 0 for gradient in gradients[:3])  # both images and the ratio are reached
 
 
 def small(*more: nn.Module) -> nn.Sequential:
@@ -147,7 +147,7 @@ def test_manifold_mixup_within_a_batch(device):
         )  # and plain calls do not mix
 
 
-def test_lam_of_a_picture_fits_tokens_of_any_grid():
+def test_lam_of_a_image_fits_tokens_of_any_grid():
     model = nn.Sequential(nn.Identity(), nn.Flatten())
     tail, head, lam = torch.rand(2, 5 + 1, 3), torch.rand(2, 5 + 1, 3), torch.rand(2)
     with MixInside(model, "0", num_prefix_tokens=1) as mix_inside:
@@ -341,8 +341,8 @@ class Windows(nn.Module):
             RuntimeError,
             "all that comes after to depend on it alone, .* 1 pairs, got shape .2, 192.",
         ),
-        ("flat", torch.rand(1), ValueError, r"expected features .* of 2 pictures, got shape \[2, 192\]"),
-        ("windows", torch.rand(1), ValueError, r"expected features .* of 2 pictures, got shape \[8, 3, 4, 4\]"),
+        ("flat", torch.rand(1), ValueError, r"expected features .* of 2 images, got shape \[2, 192\]"),
+        ("windows", torch.rand(1), ValueError, r"expected features .* of 2 images, got shape \[8, 3, 4, 4\]"),
     ],
 )
 def test_layers_that_cannot_be_mixed_at(layer, ratio, error, message):

@@ -25,7 +25,7 @@ def stretched(cam: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def by_hand(tail, head, tail_cam, head_cam, size):
-    """Block by block for the picture and the mask, pixel by pixel for the label; float64."""
+    """Block by block for the image and the mask, pixel by pixel for the label; float64."""
     batch, _, height, width = tail.shape
     mixed, semantic, area = torch.zeros_like(tail), torch.zeros(batch), torch.zeros(batch)
     for b in range(batch):
@@ -56,7 +56,7 @@ def by_hand(tail, head, tail_cam, head_cam, size):
     with_head=st.booleans(),
     seed=st.integers(0, 2**31),
 )
-def test_picture_and_label_equal_a_loop_over_blocks(batch, rows, columns, size, cam, with_head, seed):
+def test_image_and_label_equal_a_loop_over_blocks(batch, rows, columns, size, cam, with_head, seed):
     generator = seeded(seed)
     height, width = rows * size, columns * size
     cam = (min(cam[0], height), min(cam[1], width))
@@ -153,7 +153,7 @@ def test_bytes_and_half_precision():
     assert target.lam.dtype == torch.float32
 
 
-def test_gradients_reach_pictures_and_maps():
+def test_gradients_reach_images_and_maps():
     tail, head = (torch.rand(2, 2, 4, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
     cams = [torch.rand(2, 1, 2, 2, dtype=torch.float64, requires_grad=True) for _ in range(2)]
     labels = torch.tensor([0, 1])
@@ -205,7 +205,7 @@ CAM = torch.rand(2, 1, 4, 4)
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((X, Y, X, Y, CAM[:1]), ValueError, "tail_cam: expected one map for each of 2 pictures, got 1"),
+        ((X, Y, X, Y, CAM[:1]), ValueError, "tail_cam: expected one map for each of 2 images, got 1"),
         ((X, Y, X, Y, None), TypeError, "tail_cam: expected a torch.Tensor, got NoneType"),
         ((X, Y, X, Y, X), ValueError, r"tail_cam: expected maps \[B, 1, H, W\], got shape \[2, 3, 8, 8\]"),
         ((X, Y, X, Y, CAM.long()), TypeError, "tail_cam: expected a floating-point tensor, got torch.int64"),
@@ -221,12 +221,12 @@ CAM = torch.rand(2, 1, 4, 4)
             ValueError,
             "tail_cam: expected maps of at most 8x8 like the .* got 8x9",
         ),
-        ((X, Y, X, Y, CAM, CAM[:1]), ValueError, "head_cam: expected one map for each of 2 pictures, got 1"),
+        ((X, Y, X, Y, CAM, CAM[:1]), ValueError, "head_cam: expected one map for each of 2 images, got 1"),
         ((X, Y, X, Y, CAM, CAM / 0), ValueError, "head_cam: expected finite values"),
         ((X, Y, X, Y, CAM, None, 3), ValueError, "tail: expected height and width divisible by the .* 3, got 8x8"),
         ((X, Y, X, Y, CAM, None, 0), ValueError, "block_size: expected at least 1, got 0"),
         ((X, Y, X[..., :4], Y, CAM), ValueError, r"head: expected shape \[2, 3, 8, 8\] like tail, got \[2, 3, 8, 4\]"),
-        ((X, Y, X, Y[:1], CAM), ValueError, "head_labels: expected one for each of 2 pictures, got 1"),
+        ((X, Y, X, Y[:1], CAM), ValueError, "head_labels: expected one for each of 2 images, got 1"),
         ((X * math.nan, Y, X, Y, CAM), ValueError, "tail: expected finite values"),
     ],
 )
@@ -259,7 +259,7 @@ def test_bad_weights(arguments, error, message):
 
 
 def test_bad_maps_and_options():
-    with pytest.raises(ValueError, match="cam: expected a map of at most 3x8 like the picture, got 4x4"):
+    with pytest.raises(ValueError, match="cam: expected a map of at most 3x8 like the image, got 4x4"):
         block_mask(CAM, 3, 8, 1)
     with pytest.raises(ValueError, match="divisible by the patch size 3, got 8x8"):
         block_mask(CAM, 8, 8, 3)

@@ -66,7 +66,7 @@ def test_one_share_for_all_is_torchvisions_mixup(monkeypatch):
 
 
 def test_the_share_belongs_to_the_first_and_korniass_to_the_second():
-    """A black first picture, a white second one: how white the mix is tells whose share lambda is."""
+    """A black first image, a white second one: how white the mix is tells whose share lambda is."""
     augmentation = pytest.importorskip("kornia.augmentation")
     black_and_white = torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])
     labels = torch.tensor([0, 1])
@@ -78,7 +78,7 @@ def test_the_share_belongs_to_the_first_and_korniass_to_the_second():
             break
     torch.testing.assert_close(images.mean((1, 2, 3)), torch.tensor([0.2, 0.8]))
     assert [first.tolist(), second.tolist()] == [[0, 1], [1, 0]]
-    torch.testing.assert_close(lam, torch.tensor([0.2, 0.2]))  # of `second`, as the pictures show
+    torch.testing.assert_close(lam, torch.tensor([0.2, 0.2]))  # of `second`, as the images show
     mixed, target = mixup(black_and_white, labels, black_and_white.flip(0), labels.flip(0), 1 - lam)
     torch.testing.assert_close(mixed, images)
     torch.testing.assert_close(target.soft(2)[:, 1], images.mean((1, 2, 3)))  # white is class 1
@@ -105,8 +105,8 @@ Y = torch.tensor([0, 1])
     [
         ([0.5, 0.5], TypeError, "lam: expected a torch.Tensor, got list"),
         (torch.tensor([0, 1]), TypeError, "lam: expected a floating-point tensor, got torch.int64"),
-        (torch.tensor([0.5]), ValueError, r"lam: expected one for each of 2 pictures, got shape \[1\]"),
-        (torch.tensor(0.5), ValueError, r"lam: expected one for each of 2 pictures, got shape \[\]"),
+        (torch.tensor([0.5]), ValueError, r"lam: expected one for each of 2 images, got shape \[1\]"),
+        (torch.tensor(0.5), ValueError, r"lam: expected one for each of 2 images, got shape \[\]"),
         (torch.tensor([0.5, 1.01]), ValueError, r"lam: expected values in \[0, 1\], got 0.5 to 1.01"),
         (torch.tensor([-0.1, 1.0]), ValueError, r"lam: expected values in \[0, 1\], got -0.1 to 1"),
         (torch.tensor([math.nan, 1.0]), ValueError, r"lam: expected values in \[0, 1\], got nan to nan"),
@@ -118,7 +118,7 @@ def test_bad_shares(lam, error, message):
         mixup(X, Y, X, Y, lam)
 
 
-def test_the_picture_that_is_not_finite_is_named():
+def test_the_image_that_is_not_finite_is_named():
     lam = torch.tensor([0.5, 0.5])
     with pytest.raises(ValueError, match="first: expected finite values"):
         mixup(X * math.inf, Y, X, Y, lam)

@@ -50,7 +50,7 @@ def test_invariants(labels, tail, head, dtype, seed):
         assert is_tail[labels[t].long()]
         assert is_head[labels[h].long()]
         assert labels[t] != labels[h]
-    # Every picture of a tail class that has a candidate is in exactly one pair, in order.
+    # Every image of a tail class that has a candidate is in exactly one pair, in order.
     expected = [
         i for i, a in enumerate(labels.tolist()) if is_tail[a] and any(is_head[b] and a != b for b in labels.tolist())
     ]
@@ -85,7 +85,7 @@ def test_heads_are_drawn_evenly():
     assert all(within_three_sigma(count, 2000, 1 / 4) for count in drawn.values())
 
 
-def test_tail_pictures_are_mixed_with_the_given_probability():
+def test_tail_images_are_mixed_with_the_given_probability():
     labels = torch.tensor([0] + [2] * 4000)
     mixed = {p: HeadTailPairing([10, 5, 1], probability=p)(labels, seeded(0))[0] for p in (0.0, 0.3, 1.0)}
     assert len(mixed[0.0]) == 0
@@ -96,7 +96,7 @@ def test_tail_pictures_are_mixed_with_the_given_probability():
         assert torch.equal(partners.nonzero().squeeze(1), indices)
 
 
-def test_balanced_partners_draw_each_class_evenly_and_then_each_of_its_pictures():
+def test_balanced_partners_draw_each_class_evenly_and_then_each_of_its_images():
     labels = torch.tensor([0] * 6 + [1] * 3 + [2])
     draws = 3000
     drawn = [Counter() for _ in labels]
@@ -107,14 +107,14 @@ def test_balanced_partners_draw_each_class_evenly_and_then_each_of_its_pictures(
         for i, p in enumerate(partner.tolist()):
             drawn[i][p] += 1
     assert all(i not in counts for i, counts in enumerate(drawn))
-    # The first picture of class 0: its five siblings share 1/3, class 1 shares 1/3, the picture of class 2 has 1/3.
+    # The first image of class 0: its five siblings share 1/3, class 1 shares 1/3, the image of class 2 has 1/3.
     expected = {**dict.fromkeys(range(1, 6), 1 / 15), **dict.fromkeys(range(6, 9), 1 / 9), 9: 1 / 3}
     assert all(within_three_sigma(drawn[0][j], draws, p) for j, p in expected.items())
-    # The only picture of class 2 has two classes to draw from.
+    # The only image of class 2 has two classes to draw from.
     assert all(within_three_sigma(drawn[9][j], draws, 1 / 12 if j < 6 else 1 / 6) for j in range(9))
 
 
-def test_balanced_pairing_of_few_pictures():
+def test_balanced_pairing_of_few_images():
     pairing = BalancedPairing()
     assert [i.tolist() for i in pairing(torch.tensor([4, 4]))] == [[0, 1], [1, 0]]
     labels = torch.tensor([0, 1, 1, 2, 0])
@@ -169,7 +169,7 @@ def test_bad_labels_and_masks(labels, is_tail, is_head, error, message):
     [
         (([],), ValueError, "class_counts: expected at least one class, got none"),
         (([3, -1],), ValueError, r"class_counts: expected no negative count, got \[3, -1\]"),
-        (([0, 0],), ValueError, r"class_counts: expected at least one picture, got \[0, 0\]"),
+        (([0, 0],), ValueError, r"class_counts: expected at least one image, got \[0, 0\]"),
         (([3.5, 1],), TypeError, "class_counts: expected whole numbers, got 3.5"),
         ((7,), TypeError, "class_counts: expected whole numbers, got 7"),
         (("71",), TypeError, "class_counts: expected whole numbers, got '71'"),

@@ -257,7 +257,7 @@ def test_bad_prefix():
         patch_mixup(tokens, tokens, torch.zeros(1, 1, 2, 3), -1)
     with pytest.raises(TypeError, match=r"num_prefix_tokens: expected a whole number, got 1\.0"):
         patch_mixup(tokens, tokens, torch.zeros(1, 1, 2, 2), 1.0)
-    with pytest.raises(ValueError, match=r"num_prefix_tokens: expected 0 for pictures and feature maps, got 3"):
+    with pytest.raises(ValueError, match=r"num_prefix_tokens: expected 0 for images and feature maps, got 3"):
         patch_mixup(X, X, R, 3)
     assert repr(PatchMixup(1)) == "PatchMixup(num_prefix_tokens=1)"
 

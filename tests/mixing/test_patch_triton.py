@@ -129,7 +129,7 @@ def test_both_ends_are_exact_and_infinity_is_not_invented(kernel_device):
     assert patch_mixup(half, -half, ratio[:1]).isfinite().all()  # their difference is no half
 
 
-def test_empty_batches_and_pictures(kernel_device):
+def test_empty_batches_and_images(kernel_device):
     for shape, pairs in (((0, 3, 4, 4), 0), ((2, 0, 4, 4), 2), ((2, 3, 4, 4), 0)):
         tail, head, ratio = batch(shape, (2, 2), device=kernel_device, pairs=pairs)
         index = torch.zeros(pairs, dtype=torch.int64, device=kernel_device)

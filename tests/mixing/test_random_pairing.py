@@ -28,7 +28,7 @@ def test_each_is_partner_once_and_never_its_own(number, seed):
             assert (partner != torch.arange(number)).all()
 
 
-def test_every_other_picture_is_equally_likely():
+def test_every_other_image_is_equally_likely():
     labels, generator = torch.zeros(5, dtype=torch.long), seeded(0)
     drawn = [Counter() for _ in labels]
     for _ in range(4000):

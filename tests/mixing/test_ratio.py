@@ -117,7 +117,7 @@ def test_invariants(sizes, batch, alpha, noise, seed, dtype, flat):
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.0685, 0.5])
-def test_maps_without_contrast_keep_the_picture_whose_label_is_kept(noise):
+def test_maps_without_contrast_keep_the_image_whose_label_is_kept(noise):
     flat, other = torch.full((2, 1, 8, 8), 0.25), torch.rand(2, 1, 8, 8)
     expected = torch.full((2, 1, 2, 2), 0.8)
     assert torch.equal(lesion_aware_ratio(flat, 4, 0.8, noise), expected)
@@ -146,7 +146,7 @@ def test_half_precision_maps_are_worked_on_in_float32():
     assert torch.equal(lesion_aware_ratio(maps, 4, 0.8, 0.0685, seeded(0)), expected)
 
 
-def test_each_picture_is_stretched_on_its_own():
+def test_each_image_is_stretched_on_its_own():
     saliency = torch.rand(2, 1, 8, 8)
     both = lesion_aware_ratio(torch.cat([saliency[:1], 0.01 * saliency[1:]]), 4, noise=0.0)
     torch.testing.assert_close(both[1:], lesion_aware_ratio(saliency[1:], 4, noise=0.0))

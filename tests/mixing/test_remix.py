@@ -1,4 +1,4 @@
-"""Remix: pictures as mixup, labels by its rule."""
+"""Remix: images as mixup, labels by its rule."""
 
 import pytest
 import torch
@@ -40,7 +40,7 @@ def test_equals_the_rule_pair_by_pair(labels, kappa, tau, seed):
     assert target.lam.tolist() == rule
 
 
-def test_swapping_the_pictures_swaps_the_label():
+def test_swapping_the_images_swaps_the_label():
     first, second = torch.rand(2, 200, 1, 1, 1)
     generator = torch.Generator().manual_seed(0)
     y1, y2 = torch.randint(5, (2, 200), generator=generator)
@@ -82,7 +82,7 @@ LAM = torch.tensor([0.2, 0.3])
         (([2, 1],), TypeError, "class_counts: expected a torch.Tensor, got list"),
         ((torch.ones(2, 2),), ValueError, r"class_counts: expected one count for each class, got shape \[2, 2\]"),
         ((torch.tensor([3]),), ValueError, r"first_labels: expected labels from 0 to 0, got \[1\]"),
-        ((torch.tensor([3, 0]),), ValueError, r"first_labels: .* class_counts \[3, 0\] has pictures of, got \[1\]"),
+        ((torch.tensor([3, 0]),), ValueError, r"first_labels: .* class_counts \[3, 0\] has images of, got \[1\]"),
         ((torch.tensor([3, 1], device="meta"),), ValueError, "first_labels: expected device meta like class_counts"),
         ((torch.tensor([3, 1]), 1.0), ValueError, "kappa: expected a finite number above 1, got 1.0"),
         ((torch.tensor([3, 1]), "3"), TypeError, "kappa: expected a number, got '3'"),
@@ -95,7 +95,7 @@ def test_bad_counts_and_options(arguments, error, message):
 
 
 def test_the_partners_labels_are_checked_too():
-    with pytest.raises(ValueError, match=r"second_labels: .* class_counts \[3, 0\] has pictures of, got \[1\]"):
+    with pytest.raises(ValueError, match=r"second_labels: .* class_counts \[3, 0\] has images of, got \[1\]"):
         remix(X, Y * 0, X, Y, LAM, torch.tensor([3, 0]))
     with pytest.raises(ValueError, match=r"second_labels: expected labels from 0 to 1, got \[2\]"):
         remix(X, Y, X, Y + 1, LAM, torch.tensor([3, 1]))

@@ -1,4 +1,4 @@
-"""SaliencyMix: the box lies where each second picture is most salient."""
+"""SaliencyMix: the box lies where each second image is most salient."""
 
 import pytest
 import torch
@@ -47,7 +47,7 @@ def test_equally_salient_pixels_are_equally_likely():
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**31), number=st.integers(1, 4), height=st.integers(1, 9), width=st.integers(1, 9))
-def test_pictures_and_lam_by_hand(seed, number, height, width):
+def test_images_and_lam_by_hand(seed, number, height, width):
     generator = seeded(seed)
     first, second = torch.rand(2, number, 3, height, width, generator=generator)
     maps = torch.rand(number, 1, height, width, generator=generator)  # no two pixels alike
@@ -81,7 +81,7 @@ class Red(nn.Module):
         return images[:, :1]
 
 
-def test_every_picture_has_a_map_of_its_own():
+def test_every_image_has_a_map_of_its_own():
     second = torch.zeros(3, 3, 24, 24)
     for i in range(3):
         second[i, 0, 8 * i + 4, 12] = 1.0
@@ -98,7 +98,7 @@ def test_every_picture_has_a_map_of_its_own():
         assert torch.equal(target.lam, expected_target.lam)
 
 
-def test_normalised_pictures_and_maps_computed_before():
+def test_normalised_images_and_maps_computed_before():
     mean, std = [0.5, 0.4, 0.3], [0.2, 0.3, 0.2]
     images = (torch.rand(2, 4, 3, 16, 16) * 255).round() / 255
     labels = torch.arange(4)
@@ -133,14 +133,14 @@ LAM = torch.tensor([0.2, 0.3])
             MAPS[:1],
             LAM,
             ValueError,
-            r"second_map: expected one of 4x4 for each of 2 pictures, got shape \[1, 1, 4, 4\]",
+            r"second_map: expected one of 4x4 for each of 2 images, got shape \[1, 1, 4, 4\]",
         ),
-        (MAPS[..., :2], LAM, ValueError, "second_map: expected one of 4x4 for each of 2 pictures"),
+        (MAPS[..., :2], LAM, ValueError, "second_map: expected one of 4x4 for each of 2 images"),
         (MAPS * torch.nan, LAM, ValueError, "second_map: expected finite values"),
         (MAPS.long(), LAM, TypeError, "second_map: expected a floating-point tensor"),
         (MAPS.to("meta"), LAM, ValueError, "second_map: expected device cpu like first, got meta"),
         (MAPS, LAM + 1, ValueError, r"lam: expected values in \[0, 1\], got 1.2 to 1.3"),
-        (MAPS, LAM[:1], ValueError, "lam: expected one for each of 2 pictures"),
+        (MAPS, LAM[:1], ValueError, "lam: expected one for each of 2 images"),
     ],
 )
 def test_bad_input(maps, lam, error, message):

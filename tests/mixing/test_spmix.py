@@ -123,7 +123,7 @@ def test_different_seeds_differ(batch):
     assert not torch.equal(first, second)
 
 
-def test_normalised_pictures_give_the_same_ratio(batch):
+def test_normalised_images_give_the_same_ratio(batch):
     images, _ = batch
     images = (images * 255).round() / 255
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in IMAGENET)
@@ -165,7 +165,7 @@ def test_features_and_tokens(device):
     assert torch.equal(mixer.mix(*tokens, ratio, num_prefix_tokens=1)[:, :1], tokens[0][:, :1])
 
 
-def test_gradients_flow_through_the_pictures_of_a_batch(batch, device):
+def test_gradients_flow_through_the_images_of_a_batch(batch, device):
     images, labels = (t.to(device) for t in batch)
     images.requires_grad_()
     mixed, _ = SPMix(COUNTS, noise=0.0)(images, labels)
@@ -257,18 +257,18 @@ Y = torch.tensor([0, 2])
 @pytest.mark.parametrize(
     ("images", "labels", "maps", "error", "message"),
     [
-        (X[0], Y, None, ValueError, r"images: expected RGB pictures \[B, 3, H, W\], got shape \[3, 32, 32\]"),
-        (X[:, :2], Y, None, ValueError, r"images: expected RGB pictures"),
-        (X.int(), Y, None, TypeError, "images: expected uint8 or floating-point pictures, got torch.int32"),
+        (X[0], Y, None, ValueError, r"images: expected RGB images \[B, 3, H, W\], got shape \[3, 32, 32\]"),
+        (X[:, :2], Y, None, ValueError, r"images: expected RGB images"),
+        (X.int(), Y, None, TypeError, "images: expected uint8 or floating-point images, got torch.int32"),
         (X[..., :30], Y, None, ValueError, "divisible by the patch size 16, got 32x30"),
-        (X, Y[:1], None, ValueError, "labels: expected one for each of 2 pictures, got 1"),
+        (X, Y[:1], None, ValueError, "labels: expected one for each of 2 images, got 1"),
         (X, Y + 1, None, ValueError, r"labels: expected labels from 0 to 2, got \[3\]"),
         (X, Y.float(), None, TypeError, "labels: expected integer labels"),
         (X, Y.to("meta"), None, ValueError, "labels: expected device cpu like images, got meta"),
         (X / 0, Y, None, ValueError, "images: expected finite values"),
         (X, Y, X, ValueError, r"maps: expected maps \[B, 1, H, W\]"),
-        (X, Y, X[:, :1, :16], ValueError, r"maps: expected one map for each picture of \[2, 3, 32, 32\]"),
-        (X, Y, X[:1, :1], ValueError, r"maps: expected one map for each picture"),
+        (X, Y, X[:, :1, :16], ValueError, r"maps: expected one map for each image of \[2, 3, 32, 32\]"),
+        (X, Y, X[:1, :1], ValueError, r"maps: expected one map for each image"),
         (X, Y, X[:, :1].to("meta"), ValueError, "maps: expected device cpu like images, got meta"),
     ],
 )
@@ -278,7 +278,7 @@ def test_bad_batches(images, labels, maps, error, message):
 
 
 def test_bad_calls():
-    with pytest.raises(ValueError, match="class_counts: expected the pictures per class to tell tail from head"):
+    with pytest.raises(ValueError, match="class_counts: expected the images per class to tell tail from head"):
         SPMix()(X, Y)
     for call in (SPMix().pair, SPMix().ratio, spmix):
         with pytest.raises(ValueError, match="head: expected shape"):

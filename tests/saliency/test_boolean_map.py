@@ -49,7 +49,7 @@ def reconstruct_by_hand(values: np.ndarray) -> np.ndarray:
 
 
 def open_by_hand(region: np.ndarray) -> np.ndarray:
-    """The union of the 3 x 3 squares that fit into a boolean map, squares cut by the picture's border included."""
+    """The union of the 3 x 3 squares that fit into a boolean map, squares cut by the image's border included."""
     height, width = region.shape
     opened = np.zeros_like(region)
     for y in range(height):
@@ -60,10 +60,10 @@ def open_by_hand(region: np.ndarray) -> np.ndarray:
     return opened
 
 
-def saliency_by_hand(picture: np.ndarray, levels: int) -> np.ndarray:
-    """One picture [3,64,64] uint8: boolean maps at `levels` even thresholds of each Lab channel, and complements."""
+def saliency_by_hand(image: np.ndarray, levels: int) -> np.ndarray:
+    """One image [3,64,64] uint8: boolean maps at `levels` even thresholds of each Lab channel, and complements."""
     total = np.zeros((64, 64))
-    for channel in rgb_to_lab(torch.from_numpy(picture)[None].double() / 255)[0].numpy():
+    for channel in rgb_to_lab(torch.from_numpy(image)[None].double() / 255)[0].numpy():
         low, high = channel.min(), channel.max()
         for threshold in low + (high - low) * (np.arange(levels) + 0.5) / levels:
             for region in (channel > threshold, channel < threshold):
@@ -77,7 +77,7 @@ def saliency_by_hand(picture: np.ndarray, levels: int) -> np.ndarray:
 def test_reconstruction_equals_floods_at_every_threshold(height, width, seed, levels):
     generator = torch.Generator().manual_seed(seed)
     maps = torch.randint(levels, (2, 3, height, width), generator=generator).float()
-    expected = np.stack([[reconstruct_by_hand(c) for c in picture] for picture in maps.numpy()])
+    expected = np.stack([[reconstruct_by_hand(c) for c in image] for image in maps.numpy()])
     # a way in a 9 x 9 maze has at most 40 turns
     np.testing.assert_array_equal(reconstruct_from_border(maps, sweeps=20).numpy(), expected)
 
@@ -91,10 +91,10 @@ def test_before_the_last_sweep_a_reconstruction_is_a_lower_bound():
 
 
 def test_equals_boolean_maps_one_by_one():
-    pictures = synthetic_dermoscopy([1, 1], size=64, seed=3).images
+    images = synthetic_dermoscopy([1, 1], size=64, seed=3).images
     levels = 100
-    expected = np.stack([saliency_by_hand(picture, levels) for picture in pictures.numpy()])
-    measured = boolean_map_saliency(pictures)[:, 0].numpy()
+    expected = np.stack([saliency_by_hand(image, levels) for image in images.numpy()])
+    measured = boolean_map_saliency(images)[:, 0].numpy()
     # The sum over all thresholds against 100: each of the 6 surrounded depths of a pixel is off by at most one
     # threshold, 1 / 100 of its channel's range, and the channels' ranges are about that of the map.
     assert np.abs(measured - expected).max() < 0.06
@@ -102,8 +102,8 @@ def test_equals_boolean_maps_one_by_one():
 
 
 def test_four_sweeps_are_enough_for_dermoscopy():
-    pictures = synthetic_dermoscopy([10, 10, 10], size=64).images
-    channels = rgb_to_lab(pictures / 255)
+    images = synthetic_dermoscopy([10, 10, 10], size=64).images
+    channels = rgb_to_lab(images / 255)
     both = _opening(torch.cat([channels, -channels], 1))
     four, exact = reconstruct_from_border(both, sweeps=4), reconstruct_from_border(both, sweeps=80)
     scale = (both - exact).sum(1).amax((1, 2))
@@ -111,11 +111,11 @@ def test_four_sweeps_are_enough_for_dermoscopy():
 
 
 def test_finds_what_is_surrounded_and_not_what_touches_the_border(device):
-    pictures = torch.full((1, 3, 64, 64), 190, dtype=torch.uint8, device=device)
-    pictures[..., 20:40, 20:40] = 70
-    pictures[..., 50:, 50:] = 70
-    pictures[..., 5:60, 10] = 0  # a hair, thinner than the opening
-    maps = boolean_map_saliency(pictures)
+    images = torch.full((1, 3, 64, 64), 190, dtype=torch.uint8, device=device)
+    images[..., 20:40, 20:40] = 70
+    images[..., 50:, 50:] = 70
+    images[..., 5:60, 10] = 0  # a hair, thinner than the opening
+    maps = boolean_map_saliency(images)
     expected = torch.zeros_like(maps)
     expected[..., 20:40, 20:40] = 1
     torch.testing.assert_close(maps, expected, rtol=0, atol=1e-5)
@@ -128,10 +128,10 @@ def test_finds_the_lesions_of_made_up_dermoscopy():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_float_and_normalised_pictures_equal_their_bytes(dtype, device):
-    pictures = random_bytes(4, 3, 33, 20).to(device)
-    expected = boolean_map_saliency(pictures)
-    unit = pictures.to(dtype) / 255
+def test_float_and_normalised_images_equal_their_bytes(dtype, device):
+    images = random_bytes(4, 3, 33, 20).to(device)
+    expected = boolean_map_saliency(images)
+    unit = images.to(dtype) / 255
     assert torch.equal(boolean_map_saliency(unit), expected)
     if dtype != torch.float16:
         mean, std = (torch.tensor(v, dtype=dtype, device=device).view(3, 1, 1) for v in IMAGENET)
@@ -141,65 +141,65 @@ def test_float_and_normalised_pictures_equal_their_bytes(dtype, device):
 @settings(max_examples=30)
 @given(height=st.integers(1, 80), width=st.integers(1, 80), batch=st.integers(0, 3), seed=st.integers(0, 2**31))
 def test_invariants(height, width, batch, seed):
-    pictures = random_bytes(batch, 3, height, width, seed=seed)
-    before = pictures.clone()
-    maps = boolean_map_saliency(pictures)
+    images = random_bytes(batch, 3, height, width, seed=seed)
+    before = images.clone()
+    maps = boolean_map_saliency(images)
     assert maps.shape == (batch, 1, height, width)
     assert maps.dtype == torch.float32
     assert ((maps >= 0) & (maps <= 1)).all()
-    assert torch.equal(pictures, before)
-    assert torch.equal(boolean_map_saliency(pictures.flip(0)), maps.flip(0))
+    assert torch.equal(images, before)
+    assert torch.equal(boolean_map_saliency(images.flip(0)), maps.flip(0))
 
 
 @pytest.mark.parametrize("value", [0, 7, 255])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (50, 64), (131, 97)])
-def test_flat_pictures_give_zeros(value, size, device):
+def test_flat_images_give_zeros(value, size, device):
     flat = torch.full((2, 3, *size), value, dtype=torch.uint8, device=device)
     flat[1, 0] = 90
     assert torch.equal(boolean_map_saliency(flat), torch.zeros(2, 1, *size, device=device))
 
 
 def test_memory_format_strides_and_grad_do_not_matter(device):
-    pictures = torch.rand(3, 3, 30, 22, device=device)
-    expected = boolean_map_saliency(pictures)
+    images = torch.rand(3, 3, 30, 22, device=device)
+    expected = boolean_map_saliency(images)
     wide = torch.zeros(3, 3, 30, 44, device=device)
-    wide[..., ::2] = pictures
-    for same in (pictures.to(memory_format=torch.channels_last), wide[..., ::2]):
+    wide[..., ::2] = images
+    for same in (images.to(memory_format=torch.channels_last), wide[..., ::2]):
         # The resize adds in another order for another layout.
         torch.testing.assert_close(boolean_map_saliency(same), expected, rtol=0, atol=1e-5)
-    assert not boolean_map_saliency(pictures.requires_grad_()).requires_grad
+    assert not boolean_map_saliency(images.requires_grad_()).requires_grad
 
 
 def test_autocast_changes_nothing(device):
-    pictures = torch.rand(2, 3, 32, 32, device=device)
-    expected = boolean_map_saliency(pictures)
+    images = torch.rand(2, 3, 32, 32, device=device)
+    expected = boolean_map_saliency(images)
     with torch.autocast(device.type, torch.bfloat16):
-        assert torch.equal(boolean_map_saliency(pictures), expected)
+        assert torch.equal(boolean_map_saliency(images), expected)
 
 
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 def test_compiles_as_one_graph(backend, device):
-    pictures = torch.rand(2, 3, 40, 72, device=device)
+    images = torch.rand(2, 3, 40, 72, device=device)
     compiled = torch.compile(BooleanMapSaliency(), fullgraph=True, backend=backend)
     # powers in Lab may be rounded otherwise
-    torch.testing.assert_close(compiled(pictures), boolean_map_saliency(pictures), rtol=0, atol=1e-5)
+    torch.testing.assert_close(compiled(images), boolean_map_saliency(images), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_bad_pixels_raise_where_values_can_be_read_and_show_elsewhere(bad):
-    pictures = torch.rand(2, 3, 16, 16)
-    pictures[1, 0, 3, 3] = bad
+    images = torch.rand(2, 3, 16, 16)
+    images[1, 0, 3, 3] = bad
     with pytest.raises(ValueError, match="NaN or infinity"):
-        boolean_map_saliency(pictures)
-    maps = torch.compile(boolean_map_saliency, fullgraph=True, backend="aot_eager")(pictures)
+        boolean_map_saliency(images)
+    maps = torch.compile(boolean_map_saliency, fullgraph=True, backend="aot_eager")(images)
     assert maps[1].isnan().all()
-    torch.testing.assert_close(maps[:1], boolean_map_saliency(pictures[:1]), rtol=0, atol=1e-5)
+    torch.testing.assert_close(maps[:1], boolean_map_saliency(images[:1]), rtol=0, atol=1e-5)
 
 
 def test_bad_input_says_what_was_expected_and_what_came():
-    with pytest.raises(ValueError, match=r"expected RGB pictures \[B, 3, H, W\], got shape \[1, 1, 8, 8\]"):
+    with pytest.raises(ValueError, match=r"expected RGB images \[B, 3, H, W\], got shape \[1, 1, 8, 8\]"):
         boolean_map_saliency(torch.zeros(1, 1, 8, 8))
-    with pytest.raises(TypeError, match="uint8 or floating-point pictures, got torch.int32"):
+    with pytest.raises(TypeError, match="uint8 or floating-point images, got torch.int32"):
         boolean_map_saliency(torch.zeros(1, 3, 8, 8, dtype=torch.int32))
     with pytest.raises(ValueError, match="expected both or neither"):
         BooleanMapSaliency(mean=[0.5] * 3)

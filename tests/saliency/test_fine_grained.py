@@ -21,10 +21,10 @@ def random_bytes(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
-def saliency_by_hand(picture: np.ndarray) -> np.ndarray:
-    """One picture [3,H,W] uint8, pixel by pixel, in Python numbers; window sums without an integral image."""
-    _, height, width = picture.shape
-    red, green, blue = picture.astype(int)
+def saliency_by_hand(image: np.ndarray) -> np.ndarray:
+    """One image [3,H,W] uint8, pixel by pixel, in Python numbers; window sums without an integral image."""
+    _, height, width = image.shape
+    red, green, blue = image.astype(int)
     grey = (3735 * blue + 19235 * green + 9798 * red + 2**14) >> 15
 
     def reflect(at: int, size: int) -> int:
@@ -68,10 +68,10 @@ def test_float32_gives_what_double_gives_for_every_sum_that_occurs():
         assert torch.equal(quotient.mul(255).to(torch.uint8), quotient.double().mul(255).to(torch.uint8))
 
 
-def by_opencv(cv2, picture: np.ndarray) -> np.ndarray:
+def by_opencv(cv2, image: np.ndarray) -> np.ndarray:
     """[3,H,W] uint8 RGB -> [H,W] float32."""
     ok, saliency = cv2.saliency.StaticSaliencyFineGrained_create().computeSaliency(
-        np.ascontiguousarray(picture[::-1].transpose(1, 2, 0))
+        np.ascontiguousarray(image[::-1].transpose(1, 2, 0))
     )
     assert ok
     return saliency
@@ -79,8 +79,8 @@ def by_opencv(cv2, picture: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [(1, 2), (5, 1), (7, 9), (26, 3), (15, 31)])
 def test_equals_a_loop_over_pixels(size):
-    picture = random_bytes(3, *size)
-    np.testing.assert_array_equal(saliency_map(picture[None])[0, 0].numpy(), saliency_by_hand(picture.numpy()))
+    image = random_bytes(3, *size)
+    np.testing.assert_array_equal(saliency_map(image[None])[0, 0].numpy(), saliency_by_hand(image.numpy()))
 
 
 def made_up(kind: str, height: int, width: int, seed: int) -> np.ndarray:
@@ -90,7 +90,7 @@ def made_up(kind: str, height: int, width: int, seed: int) -> np.ndarray:
         return rng.integers(0, 256, flat.shape, np.uint8)
     if kind == "step":
         flat[:, :, width // 2 :] = rng.integers(0, 256)
-    if kind == "bright noise":  # sums far above 2^24 where the picture is large
+    if kind == "bright noise":  # sums far above 2^24 where the image is large
         return rng.normal(235, 15, flat.shape).clip(0, 255).astype(np.uint8)
     return flat
 
@@ -101,40 +101,40 @@ LARGE = [(256, 256), (257, 256), (300, 400), (450, 600), (600, 450)]
 
 @pytest.mark.parametrize("kind", ["random", "flat", "step", "bright noise"])
 @pytest.mark.parametrize("size", SIZES + LARGE, ids=lambda s: f"{s[0]}x{s[1]}")
-def test_equals_opencv_on_made_up_pictures(opencv, kind, size):
-    pictures = np.stack([made_up(kind, *size, seed) for seed in range(3)])
-    expected = np.stack([by_opencv(opencv, picture) for picture in pictures])
-    batched = saliency_map(torch.from_numpy(pictures))
+def test_equals_opencv_on_made_up_images(opencv, kind, size):
+    images = np.stack([made_up(kind, *size, seed) for seed in range(3)])
+    expected = np.stack([by_opencv(opencv, image) for image in images])
+    batched = saliency_map(torch.from_numpy(images))
     np.testing.assert_array_equal(batched[:, 0].numpy(), expected)
-    single = saliency_map(torch.from_numpy(pictures[1:2]))
+    single = saliency_map(torch.from_numpy(images[1:2]))
     assert torch.equal(single, batched[1:2])
 
 
-def test_equals_opencv_on_real_pictures(opencv, isic2018_root: Path):
+def test_equals_opencv_on_real_images(opencv, isic2018_root: Path):
     files = sorted((isic2018_root / "ISIC2018_Task3_Training_Input").glob("*.jpg"))[::30]
     assert len(files) >= 200
-    pictures = np.stack([np.asarray(Image.open(f).convert("RGB").resize((224, 224))).transpose(2, 0, 1) for f in files])
-    expected = np.stack([by_opencv(opencv, picture) for picture in pictures])
-    differing = (saliency_map(torch.from_numpy(pictures))[:, 0].numpy() != expected).sum()
+    images = np.stack([np.asarray(Image.open(f).convert("RGB").resize((224, 224))).transpose(2, 0, 1) for f in files])
+    expected = np.stack([by_opencv(opencv, image) for image in images])
+    differing = (saliency_map(torch.from_numpy(images))[:, 0].numpy() != expected).sum()
     assert differing == 0
     assert expected.std() > 0.1  # the judge saw something
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_float_and_normalised_pictures_equal_their_bytes(dtype, device):
-    pictures = random_bytes(4, 3, 33, 20).to(device)
-    expected = saliency_map(pictures)
-    unit = pictures.to(dtype) / 255
+def test_float_and_normalised_images_equal_their_bytes(dtype, device):
+    images = random_bytes(4, 3, 33, 20).to(device)
+    expected = saliency_map(images)
+    unit = images.to(dtype) / 255
     assert torch.equal(saliency_map(unit), expected)
     mean, std = (torch.tensor(v, dtype=dtype, device=device).view(3, 1, 1) for v in IMAGENET)
     assert torch.equal(SaliencyMap(*IMAGENET)((unit - mean) / std), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_pictures_are_rounded_once(dtype, device):
-    pictures = torch.rand(2, 3, 24, 24, device=device).to(dtype)
-    as_bytes = (pictures.float() * 255).round().to(torch.uint8)
-    assert torch.equal(saliency_map(pictures), saliency_map(as_bytes))
+def test_half_precision_images_are_rounded_once(dtype, device):
+    images = torch.rand(2, 3, 24, 24, device=device).to(dtype)
+    as_bytes = (images.float() * 255).round().to(torch.uint8)
+    assert torch.equal(saliency_map(images), saliency_map(as_bytes))
 
 
 @given(
@@ -144,73 +144,73 @@ def test_half_precision_pictures_are_rounded_once(dtype, device):
     seed=st.integers(0, 2**31),
 )
 def test_invariants(height, width, batch, seed):
-    pictures = random_bytes(batch, 3, height, width, seed=seed)
-    before = pictures.clone()
-    maps = saliency_map(pictures)
+    images = random_bytes(batch, 3, height, width, seed=seed)
+    before = images.clone()
+    maps = saliency_map(images)
     assert maps.shape == (batch, 1, height, width)
     assert maps.dtype == torch.float32
     assert not maps.requires_grad
     assert ((maps >= 0) & (maps <= 1)).all()
-    assert torch.equal(pictures, before)
-    assert torch.equal(saliency_map(pictures.flip(0)), maps.flip(0))
+    assert torch.equal(images, before)
+    assert torch.equal(saliency_map(images.flip(0)), maps.flip(0))
 
 
 def test_the_size_of_a_chunk_does_not_matter(monkeypatch):
-    pictures = torch.rand(5, 3, 20, 30)
-    expected = saliency_map(pictures)
+    images = torch.rand(5, 3, 20, 30)
+    expected = saliency_map(images)
     for pixels in (1, 2 * 20 * 30, 2**30):
         monkeypatch.setattr(fine_grained, "_CHUNK", pixels)
-        assert torch.equal(saliency_map(pictures), expected)
+        assert torch.equal(saliency_map(images), expected)
 
 
 @pytest.mark.parametrize("value", [0, 7, 255])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (50, 64)])
-def test_flat_pictures_give_zeros(value, size, device):
+def test_flat_images_give_zeros(value, size, device):
     flat = torch.full((2, 3, *size), value, dtype=torch.uint8, device=device)
     assert torch.equal(saliency_map(flat), torch.zeros(2, 1, *size, device=device))
 
 
 def test_memory_format_strides_and_grad_do_not_matter(device):
-    pictures = torch.rand(3, 3, 30, 22, device=device)
-    expected = saliency_map(pictures)
-    assert torch.equal(saliency_map(pictures.to(memory_format=torch.channels_last)), expected)
+    images = torch.rand(3, 3, 30, 22, device=device)
+    expected = saliency_map(images)
+    assert torch.equal(saliency_map(images.to(memory_format=torch.channels_last)), expected)
     wide = torch.zeros(3, 3, 30, 44, device=device)
-    wide[..., ::2] = pictures
+    wide[..., ::2] = images
     assert torch.equal(saliency_map(wide[..., ::2]), expected)
-    assert not saliency_map(pictures.requires_grad_()).requires_grad
+    assert not saliency_map(images.requires_grad_()).requires_grad
 
 
 def test_autocast_changes_nothing(device):
-    pictures = torch.rand(2, 3, 32, 32, device=device)
-    expected = saliency_map(pictures)
+    images = torch.rand(2, 3, 32, 32, device=device)
+    expected = saliency_map(images)
     with torch.autocast(device.type, torch.bfloat16):
-        assert torch.equal(saliency_map(pictures), expected)
+        assert torch.equal(saliency_map(images), expected)
 
 
 @pytest.mark.parametrize("size", [(40, 32), (260, 258)], ids=["exact", "row after row"])
 def test_compiles_as_one_graph(size, device):
-    pictures = random_bytes(2, 3, *size).to(device)
+    images = random_bytes(2, 3, *size).to(device)
     compiled = torch.compile(saliency_map, fullgraph=True, backend="aot_eager")
-    assert torch.equal(compiled(pictures), saliency_map(pictures))
+    assert torch.equal(compiled(images), saliency_map(images))
 
 
 # torch 2.6 warns about a part of itself that its cache leaves out.
 @pytest.mark.filterwarnings("ignore:Skipping serialization of skipfiles_inline_module_allowlist")
 def test_inductor_keeps_every_pixel(device):
-    pictures = torch.rand(3, 3, 64, 80, device=device)
+    images = torch.rand(3, 3, 64, 80, device=device)
     compiled = torch.compile(SaliencyMap(), fullgraph=True)
-    assert torch.equal(compiled(pictures), saliency_map(pictures))
+    assert torch.equal(compiled(images), saliency_map(images))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_bad_pixels_raise_where_values_can_be_read_and_show_elsewhere(bad):
-    pictures = torch.rand(2, 3, 16, 16)
-    pictures[1, 0, 3, 3] = bad
+    images = torch.rand(2, 3, 16, 16)
+    images[1, 0, 3, 3] = bad
     with pytest.raises(ValueError, match="NaN or infinity"):
-        saliency_map(pictures)
-    maps = torch.compile(saliency_map, fullgraph=True, backend="aot_eager")(pictures)
+        saliency_map(images)
+    maps = torch.compile(saliency_map, fullgraph=True, backend="aot_eager")(images)
     assert maps[1].isnan().all()
-    assert torch.equal(maps[:1], saliency_map(pictures[:1]))
+    assert torch.equal(maps[:1], saliency_map(images[:1]))
 
 
 def test_tensors_without_values_have_a_shape():
@@ -220,8 +220,8 @@ def test_tensors_without_values_have_a_shape():
 
 
 def test_a_little_overshoot_is_clamped():
-    pictures = torch.rand(1, 3, 16, 16) * 1.2 - 0.1
-    assert torch.equal(saliency_map(pictures), saliency_map(pictures.clamp(0, 1)))
+    images = torch.rand(1, 3, 16, 16) * 1.2 - 0.1
+    assert torch.equal(saliency_map(images), saliency_map(images.clamp(0, 1)))
 
 
 BYTES = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
@@ -231,11 +231,11 @@ BYTES = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
     ("images", "mean", "std", "error", "message"),
     [
         ([1], None, None, TypeError, r"images: expected a torch.Tensor, got list"),
-        (BYTES.int(), None, None, TypeError, r"uint8 or floating-point pictures, got torch.int32"),
-        (BYTES[0], None, None, ValueError, r"expected RGB pictures \[B, 3, H, W\], got shape \[3, 8, 8\]"),
+        (BYTES.int(), None, None, TypeError, r"uint8 or floating-point images, got torch.int32"),
+        (BYTES[0], None, None, ValueError, r"expected RGB images \[B, 3, H, W\], got shape \[3, 8, 8\]"),
         (BYTES[:, :1], None, None, ValueError, r"got shape \[1, 1, 8, 8\]"),
         (BYTES[..., :0], None, None, ValueError, r"at least one pixel, got shape \[1, 3, 8, 0\]"),
-        (BYTES, *IMAGENET, ValueError, r"expected None for uint8 pictures"),
+        (BYTES, *IMAGENET, ValueError, r"expected None for uint8 images"),
         (BYTES.float() + 3, None, None, ValueError, r"values in \[0, 1\] \(normalised .* got 3 to 3"),
         (BYTES.float() + 1.3, None, None, ValueError, r"got 1.3 to 1.3"),
         (BYTES.float() - 0.3, None, None, ValueError, r"got -0.3 to -0.3"),

@@ -13,7 +13,7 @@ from longtail_mix.saliency.fine_grained import _reference, fine_grained
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
-def pictures(*shape: int, device: torch.device, brightest: bool = False) -> torch.Tensor:
+def random_bytes(*shape: int, device: torch.device, brightest: bool = False) -> torch.Tensor:
     made = torch.randint(
         200 if brightest else 0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
@@ -30,7 +30,7 @@ SIZES = [(1, 1), (1, 7), (9, 1), (2, 2), (3, 2), (17, 23), (35, 9), (2, 258)]
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
 def test_equals_the_reference_on_every_bit(size, kernel_device):
-    images = pictures(2, 3, *size, device=kernel_device)
+    images = random_bytes(2, 3, *size, device=kernel_device)
     images[1] = 255 - images[1].flip(1) // 2
     assert torch.equal(saliency_map(images), reference(images))
 
@@ -39,7 +39,7 @@ def test_equals_the_reference_on_every_bit(size, kernel_device):
 def test_sums_that_float32_rounds_are_rounded_alike(size, kernel_device):
     if kernel_device.type != "cuda":
         pytest.skip("needs a CUDA device: minutes in the interpreter, where the next test covers the same step")
-    images = pictures(1, 3, *size, device=kernel_device, brightest=True)
+    images = random_bytes(1, 3, *size, device=kernel_device, brightest=True)
     maps = reference(images)
     assert torch.equal(saliency_map(images), maps)
     assert maps.any()
@@ -57,7 +57,7 @@ def test_above_the_exact_range_columns_are_added_row_by_row(kernel_device, monke
     kernels._column_kernel[(2 * 2,)](rows, 40, 37, 2, False, 32, 32, num_warps=1, enable_fp_fusion=False)
     assert torch.equal(rows, expected.to(kernel_device))
     monkeypatch.setattr(kernels, "_EXACT", 12 * 11 - 1)
-    images = pictures(2, 3, 12, 11, device=kernel_device)
+    images = random_bytes(2, 3, 12, 11, device=kernel_device)
     assert torch.equal(saliency_map(images), reference(images))
 
 
@@ -84,7 +84,7 @@ def test_floats_are_turned_into_the_same_bytes(dtype, kernel_device):
 
 
 def test_strides_do_not_matter(kernel_device):
-    images = pictures(2, 3, 5, 7, device=kernel_device)
+    images = random_bytes(2, 3, 5, 7, device=kernel_device)
     expected = reference(images)
     assert torch.equal(saliency_map(images.contiguous(memory_format=torch.channels_last)), expected)
     assert torch.equal(saliency_map(images.mT.contiguous().mT), expected)
@@ -93,12 +93,12 @@ def test_strides_do_not_matter(kernel_device):
     assert torch.equal(saliency_map(images[:1].expand(3, -1, -1, -1)), expected[:1].expand(3, -1, -1, -1))
 
 
-def test_flat_pictures_give_zeros(kernel_device):
+def test_flat_images_give_zeros(kernel_device):
     flat = torch.tensor([0, 7, 255], dtype=torch.uint8, device=kernel_device).view(3, 1, 1, 1).expand(3, 3, 4, 5)
     assert not saliency_map(flat).any()
 
 
-def test_bad_pixels_show_in_their_picture_alone(kernel_device):
+def test_bad_pixels_show_in_their_image_alone(kernel_device):
     images = torch.rand(5, 3, 3, 400, device=kernel_device)  # more than one block
     expected = saliency_map(images)
     images[1, 0, 0, 0], images[2, 1, 2, 399], images[4, 2, 0, 7] = math.nan, math.inf, -math.inf
@@ -114,7 +114,7 @@ def test_empty_batch(kernel_device):
 def test_opcheck_autocast_and_one_graph(kernel_device):
     images = torch.rand(1, 3, 4, 5, device=kernel_device, requires_grad=True)
     opcheck(fine_grained, (images.detach(), *IMAGENET))
-    opcheck(fine_grained, (pictures(1, 3, 2, 3, device=kernel_device), None, None))
+    opcheck(fine_grained, (random_bytes(1, 3, 2, 3, device=kernel_device), None, None))
     expected = SaliencyMap(*IMAGENET)(images)
     assert not expected.requires_grad
     with torch.autocast(kernel_device.type, torch.bfloat16):

@@ -40,23 +40,23 @@ def stretched(cells: list[list[float]]) -> torch.Tensor:
 
 
 def by_hand(features: torch.Tensor, head: nn.Module, labels: torch.Tensor) -> torch.Tensor:
-    """Pixel by pixel, each picture alone, with the gradient by central differences."""
+    """Pixel by pixel, each image alone, with the gradient by central differences."""
     maps, step = [], 1e-5
-    for picture, label in zip(features.detach(), labels.tolist(), strict=True):
-        channels, height, width = picture.shape
+    for image, label in zip(features.detach(), labels.tolist(), strict=True):
+        channels, height, width = image.shape
         cells = [[0.0] * width for _ in range(height)]
         for k in range(channels):
             total = 0.0
             for i in range(height):
                 for j in range(width):
-                    bump = torch.zeros_like(picture)
+                    bump = torch.zeros_like(image)
                     bump[k, i, j] = step
                     with torch.no_grad():
-                        more, less = head((picture + bump)[None]), head((picture - bump)[None])
+                        more, less = head((image + bump)[None]), head((image - bump)[None])
                     total += (more - less)[0, label].item() / (2 * step)
             for i in range(height):
                 for j in range(width):
-                    cells[i][j] += total / (height * width) * picture[k, i, j].item()
+                    cells[i][j] += total / (height * width) * image[k, i, j].item()
         maps.append(stretched(cells))
     return torch.stack(maps).unsqueeze(1)
 
@@ -108,8 +108,8 @@ def test_gradcheck_first_and_second_order_reaches_features_and_weights(head):
 
 def test_the_loss_can_still_be_taken_from_the_same_logits(device):
     network = nn.Sequential(nn.Conv2d(3, 5, 3), *resnet_head().float()).to(device)
-    pictures, labels = torch.rand(3, 3, 6, 6, device=device), LABELS.to(device)
-    features = network[0](pictures)
+    images, labels = torch.rand(3, 3, 6, 6, device=device), LABELS.to(device)
+    features = network[0](images)
     logits = network[1:](features)
     grad_cam(features, logits, labels)
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -120,7 +120,7 @@ def test_the_loss_can_still_be_taken_from_the_same_logits(device):
 @pytest.mark.parametrize("value", [0.0, -2.5, 1e30, 1e-30])
 def test_maps_without_contrast_are_zero_with_zero_gradient(value, device):
     features = torch.full((2, 3, 4, 4), value, device=device)
-    features[1, 0, 0, 0] += 1 + abs(value)  # the other picture is as always
+    features[1, 0, 0, 0] += 1 + abs(value)  # the other image is as always
     features.requires_grad_()
     weight = torch.randn(2, 3, device=device, requires_grad=True)
     cam = class_activation_map(features, weight, torch.tensor([0, 1], device=device))
@@ -162,7 +162,7 @@ def test_invariants(batch, size, channels, dtype, seed):
     assert cam.shape == (batch, 1, *size)
     assert cam.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     assert ((cam >= 0) & (cam <= 1)).all()
-    # Neither the scale of the features nor the order of the pictures matters.
+    # Neither the scale of the features nor the order of the images matters.
     assert torch.equal(class_activation_map(4 * features, weight, labels), cam)
     assert torch.equal(class_activation_map(features.flip(0), weight, labels.flip(0)), cam.flip(0))
     channels_last = features.to(memory_format=torch.channels_last)
@@ -269,7 +269,7 @@ def test_the_model_is_left_as_it_is(network, batch, create_graph):
     assert network.head[1].weight.requires_grad
 
 
-def test_a_training_step_counts_its_pictures(network, batch):
+def test_a_training_step_counts_its_images(network, batch):
     network.train()
     with GradCAM(network, network.conv, create_graph=True) as looking:
         looking.logits_and_cam(*batch)
@@ -544,7 +544,7 @@ L = torch.tensor([0, 3])
         (partial(grad_cam, X, Y, L), ValueError, "logits: expected scores made of features"),
         (partial(grad_cam, X, Y.detach(), L), ValueError, "expected tensors of one graph"),
         (partial(grad_cam, X, X.sum((2, 3)), L), ValueError, r"labels: expected labels from 0 to 2, got \[3\]"),
-        (partial(grad_cam, X, X.sum((2, 3)), L[:1]), ValueError, "labels: expected one for each of 2 pictures, got 1"),
+        (partial(grad_cam, X, X.sum((2, 3)), L[:1]), ValueError, "labels: expected one for each of 2 images, got 1"),
         (partial(grad_cam, X, X.sum((2, 3)), L.float()), TypeError, "labels: expected integer labels"),
         (partial(grad_cam, X, X.sum((2, 3)), L.to("meta")), ValueError, "labels: expected device cpu like features"),
         (partial(grad_cam, X, "logits", L), TypeError, "logits: expected a torch.Tensor, got str"),

@@ -36,7 +36,7 @@ def test_probability_equals_a_loop(classes):
     torch.testing.assert_close(lesion_probability(logits, (3, 4)), by_hand(logits))
 
 
-def test_probability_is_brought_to_the_pictures_size_and_stays_in_range():
+def test_probability_is_brought_to_the_images_size_and_stays_in_range():
     logits = 50 * torch.randn(2, 2, 3, 4)
     probability = lesion_probability(logits.bfloat16(), (17, 31))
     assert probability.shape == (2, 1, 17, 31)
@@ -45,16 +45,16 @@ def test_probability_is_brought_to_the_pictures_size_and_stays_in_range():
 
 
 @pytest.mark.parametrize("named", [False, True])
-def test_all_kinds_of_pictures_give_the_networks_answer(named, device):
+def test_all_kinds_of_images_give_the_networks_answer(named, device):
     network = Network(named=named).to(device)
     saliency = SegmentationSaliency(network)
-    pictures = torch.randint(0, 256, (2, 3, 16, 24), dtype=torch.uint8, device=device)
+    images = torch.randint(0, 256, (2, 3, 16, 24), dtype=torch.uint8, device=device)
     with torch.no_grad():
-        expected = lesion_probability(network.layers(pictures / 255), (16, 24))
-    assert torch.equal(saliency(pictures), expected)
-    assert torch.equal(saliency(pictures / 255), expected)
+        expected = lesion_probability(network.layers(images / 255), (16, 24))
+    assert torch.equal(saliency(images), expected)
+    assert torch.equal(saliency(images / 255), expected)
     normalised = SegmentationSaliency(network, mean=[0.5] * 3, std=[0.25] * 3)
-    torch.testing.assert_close(normalised((pictures / 255 - 0.5) / 0.25), expected)
+    torch.testing.assert_close(normalised((images / 255 - 0.5) / 0.25), expected)
 
 
 def test_the_network_is_left_as_it_is():
@@ -63,9 +63,9 @@ def test_the_network_is_left_as_it_is():
     saliency = SegmentationSaliency(network).train()
     assert saliency.training
     assert not any(module.training for module in network.modules())
-    pictures = torch.rand(2, 3, 16, 16, requires_grad=True)
-    maps = saliency(pictures)
-    assert torch.equal(maps, saliency(pictures))  # no dropout
+    images = torch.rand(2, 3, 16, 16, requires_grad=True)
+    maps = saliency(images)
+    assert torch.equal(maps, saliency(images))  # no dropout
     assert not maps.requires_grad
     assert all(parameter.requires_grad and parameter.grad is None for parameter in network.parameters())
     for name, value in network.state_dict().items():
@@ -75,13 +75,13 @@ def test_the_network_is_left_as_it_is():
 def test_compiles_as_one_graph_and_shows_bad_pixels(device):
     saliency = SegmentationSaliency(Network().to(device))
     compiled = torch.compile(saliency, fullgraph=True, backend="aot_eager")
-    pictures = torch.rand(3, 3, 16, 16, device=device)
-    torch.testing.assert_close(compiled(pictures), saliency(pictures))
-    bad = pictures.clone()
+    images = torch.rand(3, 3, 16, 16, device=device)
+    torch.testing.assert_close(compiled(images), saliency(images))
+    bad = images.clone()
     bad[1, 0, 2, 2] = torch.nan
     maps = compiled(bad)
     assert maps[1].isnan().all()
-    torch.testing.assert_close(maps[::2], saliency(pictures[::2]))
+    torch.testing.assert_close(maps[::2], saliency(images[::2]))
 
 
 def test_bad_input():

@@ -1,4 +1,4 @@
-"""SkinContrastSaliency: its parts against loops, and what it makes of pictures with known lesions."""
+"""SkinContrastSaliency: its parts against loops, and what it makes of images with known lesions."""
 
 import math
 
@@ -47,9 +47,9 @@ def auroc(saliency, mask):
 
 def test_hairs_are_closed_as_kornia_closes_them():
     morphology = pytest.importorskip("kornia.morphology")
-    pictures = torch.rand(2, 3, 17, 23, generator=generator())
+    images = torch.rand(2, 3, 17, 23, generator=generator())
     torch.testing.assert_close(
-        parts.close_hairs(pictures, 2), morphology.closing(pictures, torch.ones(5, 5)), rtol=0, atol=1e-6
+        parts.close_hairs(images, 2), morphology.closing(images, torch.ones(5, 5)), rtol=0, atol=1e-6
     )
 
 
@@ -156,14 +156,14 @@ def test_a_disc_is_found_wherever_it_lies(y, x, radius):
 
 def test_hairs_shading_and_dark_corners_change_little():
     mask = disc(224, 100, 130, 45)
-    picture = painted(mask).float()
+    image = painted(mask).float()
     at = (torch.arange(224) + 0.5) / 112 - 1
     radius = at.view(-1, 1) ** 2 + at**2
-    picture = picture * (1.05 - 0.2 * radius + 0.1 * at)  # a vignette and light from one side
+    image = image * (1.05 - 0.2 * radius + 0.1 * at)  # a vignette and light from one side
     for row in (20, 60, 111, 160):
-        picture[..., row : row + 2, :] = 30.0  # hairs
-    picture[..., radius.sqrt() > 1.2] = 8.0  # dark corners
-    saliency = skin_contrast_saliency(picture.round().clamp(0, 255).to(torch.uint8))[0, 0]
+        image[..., row : row + 2, :] = 30.0  # hairs
+    image[..., radius.sqrt() > 1.2] = 8.0  # dark corners
+    saliency = skin_contrast_saliency(image.round().clamp(0, 255).to(torch.uint8))[0, 0]
     assert auroc(saliency, mask) > 0.99
     assert saliency[radius.sqrt() > 1.25].max() == 0
     assert saliency[~mask].mean() < 0.1
@@ -184,16 +184,16 @@ def test_made_up_dermoscopy():
     assert np.quantile(found, 0.1) > 0.9
 
 
-def test_real_pictures(isic2018_root):
+def test_real_images(isic2018_root):
     dataset = read_isic2018(isic2018_root)
     held_out = stratified_split(dataset.labels, dataset.lesions, test_fraction=0.5).test[::100]
     masks = isic2018_masks(dataset)
     found = []
     for row in held_out.tolist():
-        picture = np.asarray(Image.open(dataset.paths[row]).convert("RGB").resize((224, 224)))
+        image = np.asarray(Image.open(dataset.paths[row]).convert("RGB").resize((224, 224)))
         mask = torch.from_numpy(np.asarray(Image.open(masks[row]).convert("L").resize((224, 224))) > 127)
         if mask.any() and not mask.all():
-            saliency = skin_contrast_saliency(torch.tensor(picture).permute(2, 0, 1)[None], center_prior=1.0)
+            saliency = skin_contrast_saliency(torch.tensor(image).permute(2, 0, 1)[None], center_prior=1.0)
             found.append(auroc(saliency[0, 0], mask))
     assert len(found) >= 45
     assert np.mean(found) > 0.975
@@ -203,8 +203,8 @@ def test_real_pictures(isic2018_root):
 def test_the_centre_prior_prefers_the_middle():
     mask = disc(112, 56, 56, 14)
     spots = mask | disc(112, 56, 98, 10)
-    picture = painted(spots)
-    without, with_prior = (skin_contrast_saliency(picture, center_prior=p)[0, 0] for p in (0.0, 4.0))
+    image = painted(spots)
+    without, with_prior = (skin_contrast_saliency(image, center_prior=p)[0, 0] for p in (0.0, 4.0))
     assert with_prior[56, 98] < without[56, 98]
     assert with_prior[0, 0] < without[0, 0]
     assert with_prior[56, 56] > 0.99
@@ -220,15 +220,15 @@ def test_what_is_darker_than_skin_goes_before_what_is_brighter():
 
 
 def test_a_hair_on_bare_skin_is_not_seen():
-    picture = painted(disc(224, 130, 100, 40))
-    hairy = picture.clone()
+    image = painted(disc(224, 130, 100, 40))
+    hairy = image.clone()
     hairy[..., 40:43, :] = 60
-    torch.testing.assert_close(skin_contrast_saliency(hairy), skin_contrast_saliency(picture), rtol=0, atol=0.1)
+    torch.testing.assert_close(skin_contrast_saliency(hairy), skin_contrast_saliency(image), rtol=0, atol=0.1)
 
 
 def test_a_margin_widens_the_lesion_on_each_side():
-    picture = painted(disc(224, 112, 112, 50))
-    plain, wide = (skin_contrast_saliency(picture, margin=m)[0, 0] for m in (0.0, 2 / 56))
+    image = painted(disc(224, 112, 112, 50))
+    plain, wide = (skin_contrast_saliency(image, margin=m)[0, 0] for m in (0.0, 2 / 56))
     assert (wide >= plain - 1e-6).all()
     for line in ((112, slice(None)), (slice(None), 112)):
         wider = (wide[line] > 0.5).sum() - (plain[line] > 0.5).sum()
@@ -240,13 +240,13 @@ def test_a_margin_widens_the_lesion_on_each_side():
 
 @given(height=st.integers(1, 70), width=st.integers(1, 70), batch=st.integers(0, 3), seed=st.integers(0, 2**31))
 def test_invariants(height, width, batch, seed):
-    pictures = torch.randint(0, 256, (batch, 3, height, width), dtype=torch.uint8, generator=generator(seed))
-    before = pictures.clone()
-    maps = skin_contrast_saliency(pictures)
+    images = torch.randint(0, 256, (batch, 3, height, width), dtype=torch.uint8, generator=generator(seed))
+    before = images.clone()
+    maps = skin_contrast_saliency(images)
     assert maps.shape == (batch, 1, height, width)
     assert maps.dtype == torch.float32
     assert ((maps >= 0) & (maps <= 1)).all()
-    assert torch.equal(pictures, before)
+    assert torch.equal(images, before)
 
 
 def lesions(count=4, size=96):
@@ -259,30 +259,30 @@ LAST_BITS = {"rtol": 0, "atol": 2e-4}
 
 @pytest.mark.parametrize("axes", [[-1], [-2], [-1, -2]])
 def test_flips_flip_the_map(axes):
-    pictures = lesions()
-    flipped = skin_contrast_saliency(pictures.flip(axes)).flip(axes)
-    torch.testing.assert_close(flipped, skin_contrast_saliency(pictures), **LAST_BITS)
+    images = lesions()
+    flipped = skin_contrast_saliency(images.flip(axes)).flip(axes)
+    torch.testing.assert_close(flipped, skin_contrast_saliency(images), **LAST_BITS)
 
 
-def test_a_picture_does_not_depend_on_its_batch(device):
-    pictures = lesions().to(device)
-    together = skin_contrast_saliency(pictures)
-    alone = torch.cat([skin_contrast_saliency(picture[None]) for picture in pictures])
+def test_a_image_does_not_depend_on_its_batch(device):
+    images = lesions().to(device)
+    together = skin_contrast_saliency(images)
+    alone = torch.cat([skin_contrast_saliency(image[None]) for image in images])
     torch.testing.assert_close(together, alone, **LAST_BITS)
 
 
 @pytest.mark.parametrize("value", [0, 7, 130, 255])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (50, 64)])
-def test_flat_pictures_give_zeros(value, size, device):
+def test_flat_images_give_zeros(value, size, device):
     flat = torch.full((2, 3, *size), value, dtype=torch.uint8, device=device)
     assert torch.equal(skin_contrast_saliency(flat), torch.zeros(2, 1, *size, device=device))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_float_and_normalised_pictures_equal_their_bytes(dtype, device):
-    pictures = lesions().to(device)
-    expected = skin_contrast_saliency(pictures, center_prior=0.5, margin=0.05)
-    unit = pictures.to(dtype) / 255
+def test_float_and_normalised_images_equal_their_bytes(dtype, device):
+    images = lesions().to(device)
+    expected = skin_contrast_saliency(images, center_prior=0.5, margin=0.05)
+    unit = images.to(dtype) / 255
     assert torch.equal(skin_contrast_saliency(unit, center_prior=0.5, margin=0.05), expected)
     mean, std = (torch.tensor(v, dtype=dtype, device=device).view(3, 1, 1) for v in IMAGENET)
     module = SkinContrastSaliency(*IMAGENET, center_prior=0.5, margin=0.05)
@@ -290,24 +290,24 @@ def test_float_and_normalised_pictures_equal_their_bytes(dtype, device):
 
 
 def test_memory_format_strides_grad_and_autocast_do_not_matter(device):
-    pictures = lesions().to(device).float() / 255
-    expected = skin_contrast_saliency(pictures)
-    channels_last = skin_contrast_saliency(pictures.to(memory_format=torch.channels_last))
+    images = lesions().to(device).float() / 255
+    expected = skin_contrast_saliency(images)
+    channels_last = skin_contrast_saliency(images.to(memory_format=torch.channels_last))
     torch.testing.assert_close(channels_last, expected, **LAST_BITS)
-    wide = torch.zeros(*pictures.shape[:3], 2 * pictures.shape[3], device=device)
-    wide[..., ::2] = pictures
+    wide = torch.zeros(*images.shape[:3], 2 * images.shape[3], device=device)
+    wide[..., ::2] = images
     torch.testing.assert_close(skin_contrast_saliency(wide[..., ::2]), expected, **LAST_BITS)
-    assert not skin_contrast_saliency(pictures.clone().requires_grad_()).requires_grad
+    assert not skin_contrast_saliency(images.clone().requires_grad_()).requires_grad
     with torch.autocast(device.type, torch.bfloat16):
-        assert torch.equal(skin_contrast_saliency(pictures), expected)
+        assert torch.equal(skin_contrast_saliency(images), expected)
 
 
 @pytest.mark.parametrize("size", [(96, 96), (40, 130)])
 def test_compiles_as_one_graph(size, device):
-    pictures = lesions()[:2, :, : size[0], : size[1]].to(device)
+    images = lesions()[:2, :, : size[0], : size[1]].to(device)
     compiled = torch.compile(SkinContrastSaliency(center_prior=0.5, margin=0.04), fullgraph=True, backend="aot_eager")
-    expected = skin_contrast_saliency(pictures, center_prior=0.5, margin=0.04)
-    torch.testing.assert_close(compiled(pictures), expected, **LAST_BITS)
+    expected = skin_contrast_saliency(images, center_prior=0.5, margin=0.04)
+    torch.testing.assert_close(compiled(images), expected, **LAST_BITS)
 
 
 # --- what goes wrong ---
@@ -315,12 +315,12 @@ def test_compiles_as_one_graph(size, device):
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_bad_pixels_raise_where_values_can_be_read_and_show_elsewhere(bad):
-    pictures = lesions(2).float() / 255
-    good = skin_contrast_saliency(pictures[:1])
-    pictures[1, 0, 3, 3] = bad
+    images = lesions(2).float() / 255
+    good = skin_contrast_saliency(images[:1])
+    images[1, 0, 3, 3] = bad
     with pytest.raises(ValueError, match="NaN or infinity"):
-        skin_contrast_saliency(pictures)
-    maps = torch.compile(skin_contrast_saliency, fullgraph=True, backend="aot_eager")(pictures)
+        skin_contrast_saliency(images)
+    maps = torch.compile(skin_contrast_saliency, fullgraph=True, backend="aot_eager")(images)
     assert maps[1].isnan().all()
     torch.testing.assert_close(maps[:1], good, **LAST_BITS)
 
@@ -332,8 +332,8 @@ BYTES = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
     ("images", "options", "error", "message"),
     [
         ([1], {}, TypeError, r"images: expected a torch.Tensor, got list"),
-        (BYTES.int(), {}, TypeError, r"uint8 or floating-point pictures, got torch.int32"),
-        (BYTES[0], {}, ValueError, r"expected RGB pictures \[B, 3, H, W\], got shape \[3, 8, 8\]"),
+        (BYTES.int(), {}, TypeError, r"uint8 or floating-point images, got torch.int32"),
+        (BYTES[0], {}, ValueError, r"expected RGB images \[B, 3, H, W\], got shape \[3, 8, 8\]"),
         (BYTES[..., :0], {}, ValueError, r"at least one pixel, got shape \[1, 3, 8, 0\]"),
         (BYTES.float() + 3, {}, ValueError, r"values in \[0, 1\]"),
         (BYTES.float(), {"mean": IMAGENET[0]}, ValueError, r"expected both or neither"),

@@ -15,7 +15,7 @@ from longtail_mix.data import synthetic_dermoscopy
 from longtail_mix.saliency.spectral_residual import SpectralResidualSaliency, spectral_residual_saliency
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-# OpenCV takes angles from a polynomial with an error of about 1e-4: measured 8.3e-5 at most on 334 real pictures.
+# OpenCV takes angles from a polynomial with an error of about 1e-4: measured 8.3e-5 at most on 334 real images.
 OPENCV_ERROR = 2e-4
 
 
@@ -28,7 +28,7 @@ def reflect(at: int) -> int:
 
 
 def saliency_by_hand(grey: np.ndarray) -> np.ndarray:
-    """One grey picture of 64 x 64 pixels, coefficient by coefficient in Python numbers; transforms by numpy."""
+    """One grey image of 64 x 64 pixels, coefficient by coefficient in Python numbers; transforms by numpy."""
     spectrum = np.fft.fft2(grey.astype(float))
     log_amplitude = np.log(1 + np.abs(spectrum))
     residual = np.zeros((64, 64), complex)
@@ -50,24 +50,24 @@ def saliency_by_hand(grey: np.ndarray) -> np.ndarray:
     return saliency / saliency.max()
 
 
-def by_opencv(cv2, picture: np.ndarray) -> np.ndarray:
+def by_opencv(cv2, image: np.ndarray) -> np.ndarray:
     """[3,H,W] uint8 RGB -> [H,W] float32."""
     ok, saliency = cv2.saliency.StaticSaliencySpectralResidual_create().computeSaliency(
-        np.ascontiguousarray(picture[::-1].transpose(1, 2, 0))
+        np.ascontiguousarray(image[::-1].transpose(1, 2, 0))
     )
     assert ok
     return np.asarray(saliency)
 
 
-def assert_equals_opencv(cv2, pictures: torch.Tensor) -> None:
-    expected = np.stack([by_opencv(cv2, picture) for picture in pictures.numpy()])
-    np.testing.assert_allclose(spectral_residual_saliency(pictures)[:, 0].numpy(), expected, rtol=0, atol=OPENCV_ERROR)
+def assert_equals_opencv(cv2, images: torch.Tensor) -> None:
+    expected = np.stack([by_opencv(cv2, image) for image in images.numpy()])
+    np.testing.assert_allclose(spectral_residual_saliency(images)[:, 0].numpy(), expected, rtol=0, atol=OPENCV_ERROR)
     assert expected.std() > 1e-3  # the judge saw something
 
 
 def test_equals_a_loop_over_coefficients():
     grey = random_bytes(2, 1, 64, 64)
-    expected = np.stack([saliency_by_hand(picture[0].numpy()) for picture in grey])
+    expected = np.stack([saliency_by_hand(image[0].numpy()) for image in grey])
     # grey in all three channels stays as it is; the last step is to float32
     measured = spectral_residual_saliency(grey.expand(2, 3, 64, 64))[:, 0].numpy()
     np.testing.assert_allclose(measured, expected, rtol=0, atol=1e-6)
@@ -84,18 +84,18 @@ def test_equals_opencv_on_made_up_dermoscopy(opencv):
     assert_equals_opencv(opencv, synthetic_dermoscopy([4, 3, 3], size=96).images)
 
 
-def test_equals_opencv_on_real_pictures(opencv, isic2018_root: Path):
+def test_equals_opencv_on_real_images(opencv, isic2018_root: Path):
     files = sorted((isic2018_root / "ISIC2018_Task3_Training_Input").glob("*.jpg"))[::100]
     assert len(files) >= 100
-    pictures = np.stack([np.asarray(Image.open(f).convert("RGB").resize((200, 150))) for f in files])
-    assert_equals_opencv(opencv, torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()))
+    images = np.stack([np.asarray(Image.open(f).convert("RGB").resize((200, 150))) for f in files])
+    assert_equals_opencv(opencv, torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_float_and_normalised_pictures_equal_their_bytes(dtype, device):
-    pictures = random_bytes(4, 3, 33, 20).to(device)
-    expected = spectral_residual_saliency(pictures)
-    unit = pictures.to(dtype) / 255
+def test_float_and_normalised_images_equal_their_bytes(dtype, device):
+    images = random_bytes(4, 3, 33, 20).to(device)
+    expected = spectral_residual_saliency(images)
+    unit = images.to(dtype) / 255
     assert torch.equal(spectral_residual_saliency(unit), expected)
     if dtype != torch.float16:
         mean, std = (torch.tensor(v, dtype=dtype, device=device).view(3, 1, 1) for v in IMAGENET)
@@ -105,26 +105,26 @@ def test_float_and_normalised_pictures_equal_their_bytes(dtype, device):
 @settings(max_examples=40)
 @given(height=st.integers(1, 80), width=st.integers(1, 80), batch=st.integers(0, 3), seed=st.integers(0, 2**31))
 def test_invariants(height, width, batch, seed):
-    pictures = random_bytes(batch, 3, height, width, seed=seed)
-    before = pictures.clone()
-    maps = spectral_residual_saliency(pictures)
+    images = random_bytes(batch, 3, height, width, seed=seed)
+    before = images.clone()
+    maps = spectral_residual_saliency(images)
     assert maps.shape == (batch, 1, height, width)
     assert maps.dtype == torch.float32
     assert ((maps >= 0) & (maps <= 1)).all()
-    assert torch.equal(pictures, before)
-    # one picture at a time: sums of doubles in another order
-    for picture, one_map in zip(pictures, maps, strict=True):
-        torch.testing.assert_close(spectral_residual_saliency(picture[None])[0], one_map, rtol=0, atol=1e-6)
+    assert torch.equal(images, before)
+    # one image at a time: sums of doubles in another order
+    for image, one_map in zip(images, maps, strict=True):
+        torch.testing.assert_close(spectral_residual_saliency(image[None])[0], one_map, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("value", [0, 7, 255])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (50, 64)])
-def test_flat_pictures_give_zeros(value, size, device):
+def test_flat_images_give_zeros(value, size, device):
     flat = torch.full((2, 3, *size), value, dtype=torch.uint8, device=device)
     assert torch.equal(spectral_residual_saliency(flat), torch.zeros(2, 1, *size, device=device))
 
 
-def test_pictures_whose_spectrum_has_zeros_have_a_steady_map(device):
+def test_images_whose_spectrum_has_zeros_have_a_steady_map(device):
     # All coefficients but the first row's are zero; nothing may come from their rounding errors.
     step = torch.zeros(1, 3, 64, 64, dtype=torch.uint8, device=device)
     step[..., 20:50] = 255
@@ -134,44 +134,44 @@ def test_pictures_whose_spectrum_has_zeros_have_a_steady_map(device):
 
 
 def test_memory_format_strides_and_grad_do_not_matter(device):
-    pictures = torch.rand(3, 3, 30, 22, device=device)
-    expected = spectral_residual_saliency(pictures)
+    images = torch.rand(3, 3, 30, 22, device=device)
+    expected = spectral_residual_saliency(images)
     wide = torch.zeros(3, 3, 30, 44, device=device)
-    wide[..., ::2] = pictures
-    for same in (pictures.to(memory_format=torch.channels_last), wide[..., ::2]):
+    wide[..., ::2] = images
+    for same in (images.to(memory_format=torch.channels_last), wide[..., ::2]):
         torch.testing.assert_close(spectral_residual_saliency(same), expected, rtol=0, atol=1e-6)
-    assert not spectral_residual_saliency(pictures.requires_grad_()).requires_grad
+    assert not spectral_residual_saliency(images.requires_grad_()).requires_grad
 
 
 def test_autocast_changes_nothing(device):
-    pictures = torch.rand(2, 3, 32, 32, device=device)
-    expected = spectral_residual_saliency(pictures)
+    images = torch.rand(2, 3, 32, 32, device=device)
+    expected = spectral_residual_saliency(images)
     with torch.autocast(device.type, torch.bfloat16):
-        assert torch.equal(spectral_residual_saliency(pictures), expected)
+        assert torch.equal(spectral_residual_saliency(images), expected)
 
 
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 def test_compiles_as_one_graph(backend, device):
-    pictures = torch.rand(2, 3, 40, 72, device=device)
+    images = torch.rand(2, 3, 40, 72, device=device)
     compiled = torch.compile(SpectralResidualSaliency(), fullgraph=True, backend=backend)
-    torch.testing.assert_close(compiled(pictures), spectral_residual_saliency(pictures), rtol=0, atol=1e-6)
+    torch.testing.assert_close(compiled(images), spectral_residual_saliency(images), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_bad_pixels_raise_where_values_can_be_read_and_show_elsewhere(bad):
-    pictures = torch.rand(2, 3, 16, 16)
-    pictures[1, 0, 3, 3] = bad
+    images = torch.rand(2, 3, 16, 16)
+    images[1, 0, 3, 3] = bad
     with pytest.raises(ValueError, match="NaN or infinity"):
-        spectral_residual_saliency(pictures)
-    maps = torch.compile(spectral_residual_saliency, fullgraph=True, backend="aot_eager")(pictures)
+        spectral_residual_saliency(images)
+    maps = torch.compile(spectral_residual_saliency, fullgraph=True, backend="aot_eager")(images)
     assert maps[1].isnan().all()
-    torch.testing.assert_close(maps[:1], spectral_residual_saliency(pictures[:1]), rtol=0, atol=1e-6)
+    torch.testing.assert_close(maps[:1], spectral_residual_saliency(images[:1]), rtol=0, atol=1e-6)
 
 
 def test_bad_input_says_what_was_expected_and_what_came():
-    with pytest.raises(ValueError, match=r"expected RGB pictures \[B, 3, H, W\], got shape \[1, 1, 8, 8\]"):
+    with pytest.raises(ValueError, match=r"expected RGB images \[B, 3, H, W\], got shape \[1, 1, 8, 8\]"):
         spectral_residual_saliency(torch.zeros(1, 1, 8, 8))
-    with pytest.raises(TypeError, match="uint8 or floating-point pictures, got torch.int32"):
+    with pytest.raises(TypeError, match="uint8 or floating-point images, got torch.int32"):
         spectral_residual_saliency(torch.zeros(1, 3, 8, 8, dtype=torch.int32))
     with pytest.raises(ValueError, match="expected both or neither"):
         SpectralResidualSaliency(mean=[0.5] * 3)

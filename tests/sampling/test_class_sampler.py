@@ -44,25 +44,25 @@ def test_classes_of_neighbouring_draws_are_independent():
     assert ((pairs - expected) ** 2 / expected).sum() < 37.7  # 15 degrees of freedom, p = 0.001
 
 
-def test_within_a_class_every_picture_comes_equally_often_over_all_ranks():
+def test_within_a_class_every_image_comes_equally_often_over_all_ranks():
     ranks = [ClassSampler(LABELS, balanced_probabilities(COUNTS), 2000, rank=r, num_replicas=4) for r in range(4)]
     rows = [sampler.rows() for sampler in ranks]
     times = torch.cat(rows).bincount(minlength=len(LABELS))
     for label in range(4):
         own = times[label == LABELS]
         assert own.max() - own.min() <= 1
-    # About 500 draws of the class with 500 pictures and of that with 120: the first hardly repeats, the second does.
+    # About 500 draws of the class with 500 images and of that with 120: the first hardly repeats, the second does.
     assert times[LABELS == 3].min() > 40
 
 
-def test_a_class_drawn_less_often_than_it_has_pictures_has_none_on_two_ranks():
+def test_a_class_drawn_less_often_than_it_has_images_has_none_on_two_ranks():
     ranks = [ClassSampler(LABELS, balanced_probabilities(COUNTS), 400, rank=r, num_replicas=4) for r in range(4)]
     rows = torch.cat([sampler.rows() for sampler in ranks])
     own = rows[LABELS[rows] == 0]
     assert 50 < len(own) == len(own.unique())
 
 
-def test_the_pictures_of_a_class_are_dealt_in_any_order():
+def test_the_images_of_a_class_are_dealt_in_any_order():
     labels = torch.zeros(3, dtype=torch.int64)
     sampler = ClassSampler(labels, [1.0])
     seen = set()
@@ -102,11 +102,11 @@ def test_default_length_and_spare_classes():
         (LABELS, [0.5, 0.5, 0.5, -0.5], "expected at least 0 each and a sum of 1, got -0.5 and 1"),
         (LABELS, [0.5, 0.5, 0.5, 0.5], "expected at least 0 each and a sum of 1, got 0.5 and 2"),
         (LABELS, [0.5, 0.5, float("nan"), 0], "expected at least 0 each and a sum of 1, got nan and nan"),
-        (LABELS, balanced_probabilities([9, 9, 9, 9, 9]), r"labels: expected pictures of every class .* none of \[4\]"),
+        (LABELS, balanced_probabilities([9, 9, 9, 9, 9]), r"labels: expected images of every class .* none of \[4\]"),
         (
             LABELS[LABELS != 1],
             [0.25] * 4,
-            r"labels: expected pictures of every class with a probability, got none of \[1\]",
+            r"labels: expected images of every class with a probability, got none of \[1\]",
         ),
         (LABELS, ProgressiveProbabilities([1, 2, 3], 5), "probabilities: expected one for each of 4 classes"),
         (LABELS.float(), [0.25] * 4, "labels: expected integer labels"),

@@ -18,7 +18,7 @@ class Told(Dataset):
         return self.size
 
     def __getitem__(self, row):
-        raise AssertionError("a picture was loaded")
+        raise AssertionError("an image was loaded")
 
 
 def test_reads_what_data_sets_tell_through_subset_and_concat():
@@ -77,8 +77,8 @@ def test_bad_input(dataset, message):
         dataset_labels(dataset)
 
 
-def test_not_one_label_a_picture():
+def test_not_one_label_a_image():
     dataset = Told(targets=[0, 1])
     dataset.size = 3
-    with pytest.raises(ValueError, match="expected one for each of its pictures, got 2"):
+    with pytest.raises(ValueError, match="expected one for each of its images, got 2"):
         dataset_labels(dataset)

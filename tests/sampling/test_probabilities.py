@@ -57,7 +57,7 @@ def test_progress_goes_from_as_they_come_to_balanced_and_stays():
     [
         (lambda: class_probabilities([], 1), "class_counts: expected at least one class, got none"),
         (lambda: class_probabilities([3, -1], 1), "class_counts: expected no negative count"),
-        (lambda: class_probabilities([0, 0], 0), "class_counts: expected at least one picture"),
+        (lambda: class_probabilities([0, 0], 0), "class_counts: expected at least one image"),
         (lambda: class_probabilities([1, 2], "half"), "power: expected a number, got 'half'"),
         (lambda: class_probabilities([1, 2], math.nan), "power: expected a finite number, got nan"),
         (lambda: progressive_probabilities([1, 2], 1.1), "progress: expected a number from 0 to 1, got 1.1"),

@@ -26,7 +26,7 @@ def rows(pairs):
     return [(first[0].tolist(), second[0].tolist()) for first, second in pairs]
 
 
-def test_an_epoch_has_each_picture_once_beside_balanced_classes():
+def test_an_epoch_has_each_image_once_beside_balanced_classes():
     loader = make(drop_last=False, second_samples=200)
     assert len(loader) == 13
     pairs = list(loader)

@@ -10,7 +10,7 @@ from longtail_mix import (
     ClassWeights,
     EffectiveNumberWeights,
     mean_one_over_classes,
-    mean_one_over_pictures,
+    mean_one_over_images,
 )
 from longtail_mix.functional import class_balanced_weights, effective_number_weights
 
@@ -47,7 +47,7 @@ def test_weights_equal_the_loop(counts):
 def test_the_limits_of_the_effective_number():
     assert effective_number_weights(ISIC, 0.0).tolist() == [1.0] * 7
     close(effective_number_weights(ISIC, 1 - 1e-13), [1 / n for n in ISIC])
-    # A billion pictures: beta rounds to 1 - 1e-9, and 1 - beta^n must not lose its digits.
+    # A billion images: beta rounds to 1 - 1e-9, and 1 - beta^n must not lose its digits.
     counts = [10**9 - 10, 10]
     assert effective_number_weights(counts)[1].item() == pytest.approx(0.1, rel=1e-8)
 
@@ -58,10 +58,10 @@ def test_scaled_weights(counts, beta):
     n = torch.tensor(counts, dtype=torch.float64)
     plain = effective_number_weights(counts, beta)
     classes = effective_number_weights(counts, beta, mean_one_over_classes)
-    pictures = effective_number_weights(counts, beta, mean_one_over_pictures)
+    images = effective_number_weights(counts, beta, mean_one_over_images)
     assert classes.mean().item() == pytest.approx(1)
-    assert ((pictures * n).sum() / n.sum()).item() == pytest.approx(1)
-    for scaled in (classes, pictures):
+    assert ((images * n).sum() / n.sum()).item() == pytest.approx(1)
+    for scaled in (classes, images):
         torch.testing.assert_close(scaled / scaled[0], plain / plain[0])
     # The rarer a class, the more it weighs; never more than by the frequencies.
     order = n.argsort(descending=True)
@@ -71,7 +71,7 @@ def test_scaled_weights(counts, beta):
 
 
 def test_class_balanced_weights_give_each_class_the_same_sum():
-    weights = class_balanced_weights(ISIC, mean_one_over_pictures)
+    weights = class_balanced_weights(ISIC, mean_one_over_images)
     shares = weights * torch.tensor(ISIC)
     torch.testing.assert_close(shares, torch.full((7,), sum(ISIC) / 7))
 

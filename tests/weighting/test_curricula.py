@@ -1,4 +1,4 @@
-"""Which pictures of a batch count: exactly the paper's m of them in every epoch, ties and all."""
+"""Which images of a batch count: exactly the paper's m of them in every epoch, ties and all."""
 
 import math
 
@@ -47,7 +47,7 @@ def test_m_is_the_papers_in_every_epoch(epochs):
         assert pace(torch.tensor([0, 20, 1])).tolist() == [0, pace.count(20), 1]
 
 
-def test_twenty_pictures_over_ten_epochs():
+def test_twenty_images_over_ten_epochs():
     pace = Pace(10, 20)
     counts = []
     for epoch in range(7):
@@ -76,11 +76,11 @@ def test_exactly_count_are_chosen_and_of_equals_the_first(losses, count):
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 2.5]), st.integers(0, 3)), max_size=9), st.integers(0, 6))
-def test_within_each_class_the_same(pictures, epoch):
+def test_within_each_class_the_same(images, epoch):
     pace = Pace(8, 9)
     pace.set_epoch(epoch)
-    losses = torch.tensor([loss for loss, _ in pictures], dtype=torch.float64)
-    labels = torch.tensor([label for _, label in pictures], dtype=torch.int64)
+    losses = torch.tensor([loss for loss, _ in images], dtype=torch.float64)
+    labels = torch.tensor([label for _, label in images], dtype=torch.int64)
     got = class_wise_hard_examples(losses, labels, pace.kept)
     assert torch.equal(ClassWiseHardExamples(pace)(losses, labels), got)
     shares = torch.nn.functional.one_hot(labels, 4) * 0.7 + 0.075
@@ -155,7 +155,7 @@ def test_nothing_waits_for_the_gpu(kind):
 
 
 BAD = [
-    (torch.zeros(2, 2), 1, ValueError, r"losses: expected one for each picture \[B\]"),
+    (torch.zeros(2, 2), 1, ValueError, r"losses: expected one for each image \[B\]"),
     (torch.zeros(2).int(), 1, TypeError, "losses: expected a floating-point tensor"),
     (torch.zeros(2), -1, ValueError, "count: expected at least 0, got -1"),
     (torch.zeros(2), 1.0, TypeError, "count: expected a whole number"),
@@ -177,14 +177,14 @@ def test_bad_calls_within_classes():
         class_wise_hard_examples(torch.zeros(2), labels[:1], counts)
     with pytest.raises(ValueError, match=r"labels: expected integer labels \[2\], got torch.float32"):
         class_wise_hard_examples(torch.zeros(2), labels.float(), counts)
-    with pytest.raises(ValueError, match=r"counts: expected an integer for each of 0 to 2 pictures, got .*64 \[2\]"):
+    with pytest.raises(ValueError, match=r"counts: expected an integer for each of 0 to 2 images, got .*64 \[2\]"):
         class_wise_hard_examples(torch.zeros(2), labels, counts[:2])
     with pytest.raises(ValueError, match=r"counts: expected an integer for each .*, got torch.float32 \[3\]"):
         class_wise_hard_examples(torch.zeros(2), labels, counts.float())
     for kind in (SelfPaced, HardExamples, ClassWiseHardExamples):
         with pytest.raises(ValueError, match="losses: expected at most batch_size = 1 of them, got 2"):
             kind(Pace(3, 1))(torch.zeros(2), labels)
-        with pytest.raises(ValueError, match="losses: expected one for each picture"):
+        with pytest.raises(ValueError, match="losses: expected one for each image"):
             kind(Pace(3, 4))(torch.zeros(2, 2), labels)
 
 

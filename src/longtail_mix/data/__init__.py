@@ -1,9 +1,9 @@
 """Data: ISIC 2018, made-up dermoscopy, splits by lesion, long-tailed profiles."""
 
 from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
+from longtail_mix.data.image_cache import center_crop_square, load_images, load_masks, squash
 from longtail_mix.data.isic2017 import Isic2017, read_isic2017
 from longtail_mix.data.isic2018 import CLASSES, Isic2018, isic2018_masks, read_isic2018
-from longtail_mix.data.picture_cache import center_crop_square, load_masks, load_pictures, squash
 from longtail_mix.data.splits import (
     Split,
     balanced_split,
@@ -24,8 +24,8 @@ __all__ = [
     "balanced_split",
     "center_crop_square",
     "isic2018_masks",
+    "load_images",
     "load_masks",
-    "load_pictures",
     "long_tail_counts",
     "long_tail_subset",
     "many_medium_few",

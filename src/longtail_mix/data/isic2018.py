@@ -1,4 +1,4 @@
-"""ISIC 2018 Task 3 (HAM10000) as the challenge hands it out: pictures, labels, lesion groups, lesion masks."""
+"""ISIC 2018 Task 3 (HAM10000) as the challenge hands it out: images, labels, lesion groups, lesion masks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["CLASSES", "Isic2018", "isic2018_masks", "read_isic2018"]
 CLASSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 """The classes in the order of the challenge's label file; a label is a position in this tuple."""
 
-_PICTURES = "ISIC2018_Task3_Training_Input"
+_IMAGES = "ISIC2018_Task3_Training_Input"
 _LABELS = "ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv"
 _LESIONS = "ISIC2018_Task3_Training_LesionGroupings.csv"
 _MASKS = "HAM10000_segmentations_lesion_tschandl"
@@ -25,14 +25,14 @@ _MASKS = "HAM10000_segmentations_lesion_tschandl"
 
 @dataclass(frozen=True, eq=False)
 class Isic2018:
-    """The training pictures of ISIC 2018 Task 3, one row a picture, rows ordered by name.
+    """The training images of ISIC 2018 Task 3, one row an image, rows ordered by name.
 
     Attributes:
         root: the folder that was read.
-        names: the pictures' ids, such as ``ISIC_0024306``.
+        names: the images' ids, such as ``ISIC_0024306``.
         paths: their JPEG files; nothing has been decoded yet.
         labels: positions in `CLASSES`, int64 [N].
-        lesions: the id of the lesion each picture shows; several pictures may show one lesion.
+        lesions: the id of the lesion each image shows; several images may show one lesion.
     """
 
     root: Path
@@ -42,17 +42,17 @@ class Isic2018:
     lesions: tuple[str, ...]
 
     def class_counts(self) -> tuple[int, ...]:
-        """Pictures per class, in the order of `CLASSES`."""
+        """Images per class, in the order of `CLASSES`."""
         return tuple(torch.bincount(self.labels, minlength=len(CLASSES)).tolist())
 
 
 def read_isic2018(root: str | Path | None = None) -> Isic2018:
-    """Join the pictures, labels and lesion groups of ISIC 2018 Task 3, without decoding a picture.
+    """Join the images, labels and lesion groups of ISIC 2018 Task 3, without decoding an image.
 
     The layout is the challenge's own. Under `root` lie ``ISIC2018_Task3_Training_Input/*.jpg``,
     ``ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv`` and
-    ``ISIC2018_Task3_Training_LesionGroupings.csv``. Pictures and labels have to match one to one; the file of
-    lesion groups may name more pictures than there are. The data are CC BY-NC 4.0: cite Tschandl, Rosendahl
+    ``ISIC2018_Task3_Training_LesionGroupings.csv``. Images and labels have to match one to one; the file of
+    lesion groups may name more images than there are. The data are CC BY-NC 4.0: cite Tschandl, Rosendahl
     and Kittler, Scientific Data 2018.
 
     Args:
@@ -73,13 +73,13 @@ def read_isic2018(root: str | Path | None = None) -> Isic2018:
     labels_file, lesions_file = root / _LABELS, root / _LESIONS
     rows = _read_table(labels_file, CLASSES)
     groups = _read_table(lesions_file, ("lesion_id",))
-    paths = {path.stem: path for path in sorted(_existing(root / _PICTURES).glob("*.jpg"))}
+    paths = {path.stem: path for path in sorted(_existing(root / _IMAGES).glob("*.jpg"))}
     if not paths:
-        raise FileNotFoundError(f"{root / _PICTURES}: expected *.jpg pictures, found none")
+        raise FileNotFoundError(f"{root / _IMAGES}: expected *.jpg images, found none")
 
-    refuse(labels_file, "labelled pictures are not in the folder", [n for n in rows if n not in paths])
-    refuse(labels_file, "pictures in the folder have no label", [n for n in paths if n not in rows])
-    refuse(lesions_file, "pictures have no lesion group", [n for n in paths if not groups.get(n, ("",))[0]])
+    refuse(labels_file, "labelled images are not in the folder", [n for n in rows if n not in paths])
+    refuse(labels_file, "images in the folder have no label", [n for n in paths if n not in rows])
+    refuse(lesions_file, "images have no lesion group", [n for n in paths if not groups.get(n, ("",))[0]])
     labels = {name: _one_hot_position(row) for name, row in rows.items()}
     refuse(labels_file, "rows are not one-hot", [n for n, label in labels.items() if label is None])
 
@@ -94,13 +94,13 @@ def read_isic2018(root: str | Path | None = None) -> Isic2018:
 
 
 def isic2018_masks(dataset: Isic2018) -> tuple[Path, ...]:
-    """The lesion masks of `dataset`, one PNG a picture, in the order of its rows.
+    """The lesion masks of `dataset`, one PNG an image, in the order of its rows.
 
     They lie under ``HAM10000_segmentations_lesion_tschandl/<name>_segmentation.png`` in the same root, and are
     a download of their own (Tschandl et al., Genome Research 2020).
 
     Raises:
-        FileNotFoundError: the folder, or the mask of some picture, is missing.
+        FileNotFoundError: the folder, or the mask of some image, is missing.
 
     Example:
         >>> import os
@@ -124,7 +124,7 @@ def _existing(path: Path) -> Path:
 
 
 def _read_table(file: Path, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The cells of `columns` in each row, by the picture's name."""
+    """The cells of `columns` in each row, by the image's name."""
     try:
         # utf-8-sig: spreadsheets put a byte order mark in front of the header when they save.
         with _existing(file).open(encoding="utf-8-sig", newline="") as text:

@@ -30,21 +30,21 @@ class Split(NamedTuple):
 def balanced_split(
     labels: Tensor, lesions: Sequence[str], val_per_class: int = 46, test_per_class: int = 40, seed: int = 0
 ) -> Split:
-    """Validation and test with equally many pictures of each class, the long tail in training.
+    """Validation and test with equally many images of each class, the long tail in training.
 
-    The defaults are the SPMix paper's 7:1:2 split of ISIC 2018. All pictures of a lesion fall on one side. The
+    The defaults are the SPMix paper's 7:1:2 split of ISIC 2018. All images of a lesion fall on one side. The
     test part does not depend on `val_per_class`.
 
     Args:
-        labels: integer class of each picture, [N], every class from 0 to the largest present.
-        lesions: the lesion each picture shows, N ids.
-        val_per_class: pictures of each class in validation, exactly.
-        test_per_class: pictures of each class in test, exactly.
+        labels: integer class of each image, [N], every class from 0 to the largest present.
+        lesions: the lesion each image shows, N ids.
+        val_per_class: images of each class in validation, exactly.
+        test_per_class: images of each class in test, exactly.
         seed: another seed gives another split.
 
     Raises:
-        ValueError: no pictures, lengths that differ, a lesion with two labels, or a class whose lesions cannot
-            give exactly that many pictures with one left to train on.
+        ValueError: no images, lengths that differ, a lesion with two labels, or a class whose lesions cannot
+            give exactly that many images with one left to train on.
         TypeError: labels that are not an integer tensor, lesion ids that are not strings.
 
     Example:
@@ -64,8 +64,8 @@ def balanced_split(
         got = sum(len(groups[i]) for i in test), sum(len(rest[i]) for i in val)
         if got != (test_per_class, val_per_class) or len(val) == len(rest):
             raise ValueError(
-                f"class {label}: expected {test_per_class} pictures for test, {val_per_class} for validation and "
-                f"one or more to train on, got {sum(map(len, groups))} pictures of {len(groups)} lesions, "
+                f"class {label}: expected {test_per_class} images for test, {val_per_class} for validation and "
+                f"one or more to train on, got {sum(map(len, groups))} images of {len(groups)} lesions, "
                 "which cannot be dealt out so by whole lesions"
             )
         _deal(parts, groups, test, val)
@@ -75,21 +75,21 @@ def balanced_split(
 def stratified_split(
     labels: Tensor, lesions: Sequence[str], test_fraction: float = 0.2, seed: int = 0, val_fraction: float = 0.0
 ) -> Split:
-    """Test (and validation) with the same share of each class; all pictures of a lesion on one side.
+    """Test (and validation) with the same share of each class; all images of a lesion on one side.
 
-    The number of test pictures of a class is the nearest to its share that whole lesions can add up to; the
+    The number of test images of a class is the nearest to its share that whole lesions can add up to; the
     smaller of two equally near ones. So a class with very few lesions may have none in test.
 
     Args:
-        labels: integer class of each picture, [N].
-        lesions: the lesion each picture shows, N ids.
+        labels: integer class of each image, [N].
+        lesions: the lesion each image shows, N ids.
         test_fraction: share of each class in test, more than 0.
         seed: another seed gives another split.
         val_fraction: share of each class in validation; 0 leaves validation empty. The two shares together
             are less than 1.
 
     Raises:
-        ValueError: no pictures, lengths that differ, a lesion with two labels, or fractions out of range.
+        ValueError: no images, lengths that differ, a lesion with two labels, or fractions out of range.
         TypeError: labels that are not an integer tensor, lesion ids that are not strings.
 
     Example:
@@ -105,10 +105,10 @@ def stratified_split(
         )
     parts: list[list[int]] = [[], [], []]
     for groups in _lesions_by_class(labels, lesions, seed):
-        pictures = sum(map(len, groups))
-        test = _fill(groups, test_fraction * pictures)
+        images = sum(map(len, groups))
+        test = _fill(groups, test_fraction * images)
         rest = [group for i, group in enumerate(groups) if i not in test]
-        _deal(parts, groups, test, _fill(rest, val_fraction * pictures))
+        _deal(parts, groups, test, _fill(rest, val_fraction * images))
     return _as_split(parts)
 
 
@@ -118,7 +118,7 @@ def long_tail_counts(max_count: int, num_classes: int, imbalance: float) -> tupl
     Fractions are cut off, as in the published CIFAR-LT (Cui et al. 2019, Cao et al. 2019).
 
     Args:
-        max_count: pictures of class 0, the most frequent one.
+        max_count: images of class 0, the most frequent one.
         num_classes: K, at least 2.
         imbalance: how many times rarer the last class is; from 1 to `max_count`.
 
@@ -140,18 +140,18 @@ def long_tail_counts(max_count: int, num_classes: int, imbalance: float) -> tupl
 
 
 def long_tail_subset(labels: Tensor, class_counts: Sequence[int] | Tensor, seed: int = 0) -> Tensor:
-    """Row indices, ascending, of a subset with ``class_counts[c]`` pictures of class c.
+    """Row indices, ascending, of a subset with ``class_counts[c]`` images of class c.
 
     Rows are drawn by a hash of the seed and the row's number. A smaller count of a class gives a subset of what
     a larger one gives, so that profiles of different imbalance are nested.
 
     Args:
-        labels: integer class of each picture, [N], from 0 to K - 1.
-        class_counts: pictures wanted per class, [K].
+        labels: integer class of each image, [N], from 0 to K - 1.
+        class_counts: images wanted per class, [K].
         seed: another seed gives another subset.
 
     Raises:
-        ValueError: a class with too few pictures, or labels outside the counts.
+        ValueError: a class with too few images, or labels outside the counts.
         TypeError: labels that are not an integer tensor, counts that are not whole numbers.
 
     Example:
@@ -166,7 +166,7 @@ def long_tail_subset(labels: Tensor, class_counts: Sequence[int] | Tensor, seed:
         rows[label].append(row)
     short = [f"class {c}: {len(rows[c])} of {count}" for c, count in enumerate(counts) if len(rows[c]) < count]
     if short:
-        raise ValueError(f"labels: expected as many pictures as class_counts, got {', '.join(short)}")
+        raise ValueError(f"labels: expected as many images as class_counts, got {', '.join(short)}")
     drawn = (sorted(r, key=lambda row: _rank(seed, str(row)))[:n] for r, n in zip(rows, counts, strict=True))
     return torch.tensor(sorted(row for chosen in drawn for row in chosen), dtype=torch.int64)
 
@@ -176,7 +176,7 @@ def _rank(seed: int, name: str) -> bytes:
 
 
 def _lesions_by_class(labels: Tensor, lesions: Sequence[str], seed: int) -> list[list[list[int]]]:
-    """For each class its lesions in the seed's order, each lesion as the rows of its pictures."""
+    """For each class its lesions in the seed's order, each lesion as the rows of its images."""
     check_labels(labels)
     check_whole(seed, "seed", None)
     if len(labels) == 0 or len(labels) != len(lesions):
@@ -189,7 +189,7 @@ def _lesions_by_class(labels: Tensor, lesions: Sequence[str], seed: int) -> list
     classes: list[int] = labels.tolist()
     mixed = sorted(lesion for lesion, group in rows.items() if len({classes[row] for row in group}) > 1)
     if mixed:
-        raise ValueError(f"{len(mixed)} lesions have pictures of different labels, the first: {', '.join(mixed[:5])}")
+        raise ValueError(f"{len(mixed)} lesions have images of different labels, the first: {', '.join(mixed[:5])}")
     by_class: list[list[list[int]]] = [[] for _ in range(max(classes) + 1)]
     for lesion in sorted(rows, key=lambda lesion: _rank(seed, lesion)):
         by_class[classes[rows[lesion][0]]].append(rows[lesion])
@@ -197,7 +197,7 @@ def _lesions_by_class(labels: Tensor, lesions: Sequence[str], seed: int) -> list
 
 
 def _fill(groups: Sequence[Sequence[int]], target: float) -> set[int]:
-    """Which lesions to take so that their pictures add up to `target`, or as near to it as they can.
+    """Which lesions to take so that their images add up to `target`, or as near to it as they can.
 
     First come, first taken, unless the lesions that follow could then no longer add up. The bits of an integer
     are the set of sums that can be reached: shifting it adds a lesion.

@@ -1,4 +1,4 @@
-"""The lesions of the made-up dermoscopy without their type: border, pigment, and where they lie in a picture."""
+"""The lesions of the made-up dermoscopy without their type: border, pigment, and where they lie in an image."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MOST_SPOTS = 22  # that a type shows
 
 
 class Lesions(NamedTuple):
-    """What belongs to a lesion in whatever picture it is shown, [L, ...]. Nothing here depends on the class."""
+    """What belongs to a lesion in whatever image it is shown, [L, ...]. Nothing here depends on the class."""
 
-    radius: Tensor  # [L], of half a picture's side
+    radius: Tensor  # [L], of half an image's side
     border: Tensor  # [L, 2, harmonics], cosine and sine weights of the radius over the angle
     edge: Tensor  # [L, 2], opacity at the border, and depth at which the lesion is opaque
     pigment: Tensor  # [L, 3], colour as a share of the skin's
@@ -66,12 +66,12 @@ class Place(NamedTuple):
     y: Tensor
 
     def take(self, index: Tensor) -> Place:
-        """The pictures at `index`."""
+        """The images at `index`."""
         return Place(*(values[index] for values in self))
 
 
 def place_lesions(lesions: Lesions, center: Tensor, angle: Tensor, zoom: Tensor, size: int) -> Place:
-    """Lay one lesion [n] into each picture: `center` [n, 2] in [-1, 1], `angle` [n] in radians, `zoom` [n]."""
+    """Lay one lesion [n] into each image: `center` [n, 2] in [-1, 1], `angle` [n] in radians, `zoom` [n]."""
     steps = (torch.arange(size, dtype=torch.float32) + 0.5) * (2.0 / size) - 1.0
     dx = steps.view(1, 1, size) - center[:, 0].view(-1, 1, 1)
     dy = steps.view(1, size, 1) - center[:, 1].view(-1, 1, 1)
@@ -83,7 +83,7 @@ def place_lesions(lesions: Lesions, center: Tensor, angle: Tensor, zoom: Tensor,
     for k in range(_HARMONICS):
         cos, sin = cos * cos1 - sin * sin1, sin * cos1 + cos * sin1
         wobble += lesions.border[:, 0, k, None, None] * cos + lesions.border[:, 1, k, None, None] * sin
-    # The limits keep a lesion from vanishing and from filling the picture.
+    # The limits keep a lesion from vanishing and from filling the image.
     border = (lesions.radius * zoom).view(-1, 1, 1) * (1.0 + wobble.clamp(-0.5, 0.5))
     depth = distance / border
     return Place(depth, depth * cos1, depth * sin1)

@@ -65,7 +65,7 @@ def tint_around(scene: Tensor, depth: Tensor, tints: Tensor, num_tints: int) -> 
 
 
 def draw_hairs(scene: Tensor, generator: torch.Generator) -> Tensor:
-    """Thin curved lines on about half of the pictures [n, 3, S, S]."""
+    """Thin curved lines on about half of the images [n, 3, S, S]."""
     n, _, size, _ = scene.shape
     x, y = _steps(size)
     number = torch.randint(1, _MOST_HAIRS + 1, (n,), generator=generator)
@@ -77,7 +77,7 @@ def draw_hairs(scene: Tensor, generator: torch.Generator) -> Tensor:
     for hair in range(_MOST_HAIRS):
         index = torch.nonzero(number > hair)[:, 0]
         offset, bend, start, length, turn, width = draw[index, hair].view(-1, 6, 1, 1).unbind(1)
-        angle = direction[index].view(-1, 1, 1) + 1.2 * turn  # hairs of one picture point roughly the same way
+        angle = direction[index].view(-1, 1, 1) + 1.2 * turn  # hairs of one image point roughly the same way
         along = x * torch.cos(angle) + y * torch.sin(angle) - (start - 0.5)
         across = y * torch.cos(angle) - x * torch.sin(angle) - 2.0 * (offset - 0.5)
         slope = 1.2 * (bend - 0.5)
@@ -90,7 +90,7 @@ def draw_hairs(scene: Tensor, generator: torch.Generator) -> Tensor:
     return scene
 
 
-def take_pictures(scene: Tensor, generator: torch.Generator) -> Tensor:
+def take_images(scene: Tensor, generator: torch.Generator) -> Tensor:
     """Dark corners on about a third, exposure, colour balance and noise; from floats in [0, 1] to uint8."""
     n, _, size, _ = scene.shape
     x, y = _steps(size)

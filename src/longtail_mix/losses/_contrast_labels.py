@@ -1,4 +1,4 @@
-"""Which pictures belong together: the labels of queries, keys and queue, checked, gathered and compared."""
+"""Which images belong together: the labels of queries, keys and queue, checked, gathered and compared."""
 
 from __future__ import annotations
 

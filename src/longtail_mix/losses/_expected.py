@@ -1,7 +1,7 @@
-"""What all the long-tail losses share: one loss for each class a picture could have, then labels, weights, a mean.
+"""What all the long-tail losses share: one loss for each class an image could have, then labels, weights, a mean.
 
-A method here is a table [B, K]: the loss of each picture were it of class c. A label, hard or soft, is a share q_c of
-each class, and the loss of the picture is the sum of ``q_c w_c loss_c``: linear in the label and exact. Label smoothing
+A method here is a table [B, K]: the loss of each image were it of class c. A label, hard or soft, is a share q_c of
+each class, and the loss of the image is the sum of ``q_c w_c loss_c``: linear in the label and exact. Label smoothing
 happens inside the table, so that a weight multiplies a whole loss and never the smoothed target.
 """
 
@@ -37,29 +37,29 @@ __all__ = [
 
 Reduction: TypeAlias = Literal["none", "mean", "sum"]
 Weighting: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""(losses [B], class shares [B, K]) -> weights [B] of pictures or [B, K] of pictures and classes."""
+"""(losses [B], class shares [B, K]) -> weights [B] of images or [B, K] of images and classes."""
 
 
 def expected_loss(
     by_class: Tensor, target: Target, weighting: Weighting | None, label_smoothing: float, reduction: Reduction
 ) -> Tensor:
-    """The loss of each picture under its label, weighted and reduced.
+    """The loss of each image under its label, weighted and reduced.
 
     Args:
-        by_class: the loss of each picture for each class it could have, [B, K].
+        by_class: the loss of each image for each class it could have, [B, K].
         target: labels [B], shares [B, K] or a MixedTarget.
         weighting: None, or from losses [B] and shares [B, K] to weights [B] or [B, K]; no gradient passes through it.
         label_smoothing: the share of each label that is spread over all K classes.
-        reduction: one loss for each picture, their mean (the sum over B, whatever the weights), or their sum.
+        reduction: one loss for each image, their mean (the sum over B, whatever the weights), or their sum.
     """
     check_options(weighting, label_smoothing, reduction)
     shares = soft_labels(target, by_class.shape[1])
     check_same_device(by_class, shares, "logits", "target")
     if len(shares) != len(by_class):
-        raise ValueError(f"target: expected one for each of {len(by_class)} pictures, got {len(shares)}")
+        raise ValueError(f"target: expected one for each of {len(by_class)} images, got {len(shares)}")
     if label_smoothing:
         by_class = (1 - label_smoothing) * by_class + label_smoothing * by_class.mean(1, keepdim=True)
-    # A class whose logit is -inf is ruled out: it costs the pictures nothing that have no share of it.
+    # A class whose logit is -inf is ruled out: it costs the images nothing that have no share of it.
     losses = shares * by_class.masked_fill((shares == 0) & by_class.isposinf(), 0.0)
     if weighting is not None:
         losses = losses * _weights(weighting, losses.detach().sum(1), shares.detach())
@@ -108,7 +108,7 @@ def wide(logits: Tensor) -> Tensor:
 
 
 def counts_beside(logits: Tensor, class_counts: Sequence[int] | Tensor, may_be_zero: bool = False) -> Tensor:
-    """The pictures of each class [K] in the dtype and on the device of `logits` [B, K]; none may be zero."""
+    """The images of each class [K] in the dtype and on the device of `logits` [B, K]; none may be zero."""
     if not isinstance(class_counts, Tensor) or values_are_readable(class_counts):
         class_counts = check_class_counts(class_counts) if may_be_zero else check_counts_of_all(class_counts)
     counts = torch.as_tensor(class_counts, dtype=logits.dtype, device=logits.device)

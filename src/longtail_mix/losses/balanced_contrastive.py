@@ -41,7 +41,7 @@ def balanced_contrastive_loss(
     The average over each class keeps frequent classes from filling the denominator, and with the prototypes every class
     is there in every batch, so every anchor has a positive. Features and prototypes are brought to length 1 here.
 
-    The anchor is not a member of its own class, as in the authors' code. Their anchors are both views of a picture:
+    The anchor is not a member of its own class, as in the authors' code. Their anchors are both views of an image:
     pass them as one batch of 2B queries. The other half of the method, cross entropy with adjusted logits, is
     :class:`~longtail_mix.LogitAdjustmentLoss`.
 

@@ -33,7 +33,7 @@ def balanced_softmax_loss(
     Args:
         logits: [B, K], K of at least 2.
         target: integer labels [B], shares [B, K], or a :class:`~longtail_mix.MixedTarget`.
-        class_counts: training pictures of each class, [K], none zero: what was never seen could not be a label.
+        class_counts: training images of each class, [K], none zero: what was never seen could not be a label.
         weighting: who counts how much, as in :func:`~longtail_mix.functional.weighted_cross_entropy`.
         label_smoothing: the share of each label that is spread over all K classes.
         reduction: "none", "mean" or "sum".
@@ -42,7 +42,7 @@ def balanced_softmax_loss(
         The loss, in float32 at least.
 
     Raises:
-        TypeError, ValueError: shapes, dtypes, devices or options that do not fit; a class without pictures.
+        TypeError, ValueError: shapes, dtypes, devices or options that do not fit; a class without images.
 
     Example:
         >>> balanced_softmax_loss(torch.zeros(2, 2), torch.tensor([0, 1]), [3, 1], reduction="none")
@@ -57,7 +57,7 @@ class BalancedSoftmaxLoss(nn.Module):
     """Balanced softmax as a module: see :func:`balanced_softmax_loss`.
 
     Args:
-        class_counts: training pictures of each class, none zero.
+        class_counts: training images of each class, none zero.
         weighting: who counts how much, as in :class:`~longtail_mix.WeightedCrossEntropy`.
         label_smoothing: the share of each label that is spread over all K classes.
         reduction: "none", "mean" or "sum".

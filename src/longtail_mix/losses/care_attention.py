@@ -23,14 +23,14 @@ def care_attention_loss(
 ) -> Tensor:
     """``-min(mean of the map inside, tau) + lam * mean of it outside``: Eqs. 5 to 7 of the CARE paper.
 
-    The same in plain PyTorch, for one picture with a mask::
+    The same in plain PyTorch, for one image with a mask::
 
         F_c = F.interpolate(cam, mask.shape[-2:], mode="bilinear", align_corners=False)
         inside = (mask * F_c).sum() / mask.sum()
         out = (outside * F_c).sum() / outside.sum()          # outside = 1 - mask, unless given
         loss = -inside.clamp(max=tau) + lam * out
 
-    and the mean of that over the pictures that have a mask. No map of the picture's size is made: interpolation is
+    and the mean of that over the images that have a mask. No map of the image's size is made: interpolation is
     linear, so both means are dot products of the small map with masks brought to its grid by the adjoint, that is, the
     transpose, of the interpolation.
 
@@ -38,8 +38,8 @@ def care_attention_loss(
         cam: maps of the true class [B, 1, h, w] in [0, 1]: :func:`~longtail_mix.functional.grad_cam` with
             ``create_graph=True``.
         mask: M_in [B, 1, H, W], bool, or floating point in [0, 1]: 1 inside the lesion or its box. H and W are the
-            picture's, whatever h and w are.
-        has_mask: which pictures have a mask [B], bool; None: all. A mask without a pixel never counts, whatever
+            image's, whatever h and w are.
+        has_mask: which images have a mask [B], bool; None: all. A mask without a pixel never counts, whatever
             is said here.
         tau: how much attention inside is enough, in (0, 1].
         lam: weight of the attention outside, at least 0.
@@ -47,8 +47,8 @@ def care_attention_loss(
             :func:`~longtail_mix.functional.distance_weighted_outside` of the mask. None: ``1 - mask``, as in the paper.
 
     Returns:
-        A scalar from ``-tau`` to ``lam``, float32 at least; zero, with a graph, when no picture has a mask. A mask that
-        fills its picture has nothing outside.
+        A scalar from ``-tau`` to ``lam``, float32 at least; zero, with a graph, when no image has a mask. A mask that
+        fills its image has nothing outside.
 
     Raises:
         TypeError: maps that are not floating point, masks that are neither that nor bool, options that are no numbers.

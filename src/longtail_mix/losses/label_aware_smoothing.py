@@ -70,7 +70,7 @@ def label_aware_smoothing_loss(
         others = (log_p.sum(1) - log_p[rows, labels]) / (K - 1)
         (-(1 - eps[labels]) * log_p[rows, labels] - eps[labels] * others).mean()
 
-    A class without pictures is allowed: it is the rarest. Where all counts are equal, every class has `head`.
+    A class without images is allowed: it is the rarest. Where all counts are equal, every class has `head`.
 
     Soft labels: the sum over classes of share times the loss smoothed for that class; each class's share is smoothed by
     that class's own eps.
@@ -78,7 +78,7 @@ def label_aware_smoothing_loss(
     Args:
         logits: [B, K], K of at least 2.
         target: integer labels [B], shares [B, K], or a :class:`~longtail_mix.MixedTarget`.
-        class_counts: training pictures of each class, [K].
+        class_counts: training images of each class, [K].
         head: smoothing of the most frequent class, in [0, 1]; with `tail`, the released values for CIFAR-100-LT.
         tail: smoothing of the rarest class, in [0, 1].
         shape: what lies between: :func:`concave`, :func:`linear`, :func:`convex`, or a function of your own.
@@ -120,7 +120,7 @@ class LabelAwareSmoothingLoss(nn.Module):
     """Label-aware smoothing as a module: see :func:`label_aware_smoothing_loss`.
 
     Args:
-        class_counts: training pictures of each class.
+        class_counts: training images of each class.
         head: smoothing of the most frequent class, in [0, 1].
         tail: smoothing of the rarest class, in [0, 1].
         shape: what lies between.

@@ -38,24 +38,24 @@ def lade_loss(
     ``L = balanced_softmax + alpha * sum_c pi_c R_c`` with the priors ``pi_c = N_c / N``, and over the batch::
 
         A_c = log(1/B * sum_i (1/K) / pi_{y_i} * e^{z_ic})
-        R_c = -(mean of z_ic over the pictures of class c) + A_c + lam * A_c^2
+        R_c = -(mean of z_ic over the images of class c) + A_c + lam * A_c^2
 
     R_c is the regularised Donsker-Varadhan bound: with it z_c tends to ``log p(x | c) / p(x)`` under a uniform prior.
     A class that the batch lacks has no first term. The released code weighs with ``pi_c`` in the place of ``pi_{y_i}``,
-    which moves A_c by a constant; here it is the pictures that are reweighed to a uniform prior.
+    which moves A_c by a constant; here it is the images that are reweighed to a uniform prior.
 
-    R belongs to the batch: "none" adds it to every picture, so that the mean is "mean". Weights and label smoothing act
+    R belongs to the batch: "none" adds it to every image, so that the mean is "mean". Weights and label smoothing act
     on the balanced softmax and leave R alone.
 
-    Soft labels: balanced softmax is the sum over classes of share times loss. In R a picture counts in each class by
+    Soft labels: balanced softmax is the sum over classes of share times loss. In R an image counts in each class by
     its share: the mean over class c is weighted with the shares, and ``1 / pi_{y_i}`` is the share-weighted mean of
-    ``1 / pi``. That is R of a batch in which each picture were there once for each class, by its share; R is not
+    ``1 / pi``. That is R of a batch in which each image were there once for each class, by its share; R is not
     linear in the labels.
 
     Args:
         logits: [B, K], K of at least 2.
         target: integer labels [B], shares [B, K], or a :class:`~longtail_mix.MixedTarget`.
-        class_counts: training pictures of each class, [K], none zero.
+        class_counts: training images of each class, [K], none zero.
         alpha: weight of the regulariser, at least 0; 0 is balanced softmax. Released: 0.1 on CIFAR-100-LT.
         lam: weight of A_c squared, at least 0. Released: 0.01 to 0.5.
         weighting: who counts how much, as in :func:`~longtail_mix.functional.weighted_cross_entropy`.
@@ -66,7 +66,7 @@ def lade_loss(
         The loss, in float32 at least.
 
     Raises:
-        TypeError, ValueError: shapes, dtypes, devices or options that do not fit; a class without pictures.
+        TypeError, ValueError: shapes, dtypes, devices or options that do not fit; a class without images.
 
     Example:
         >>> lade_loss(torch.tensor([[2.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 1]), [3, 1])
@@ -86,11 +86,11 @@ def lade_loss(
 
 def _regulariser(logits: Tensor, shares: Tensor, priors: Tensor, lam: float) -> Tensor:
     """Sum over classes of pi_c R_c."""
-    pictures, classes = logits.shape
+    images, classes = logits.shape
     seen = shares.sum(0)
     own = (shares * logits).sum(0) / torch.where(seen > 0, seen, 1.0)
-    importance = (shares / (classes * priors)).sum(1, keepdim=True)  # of each picture, for a uniform prior
-    normaliser = (logits + importance.log()).logsumexp(0) - log(pictures)
+    importance = (shares / (classes * priors)).sum(1, keepdim=True)  # of each image, for a uniform prior
+    normaliser = (logits + importance.log()).logsumexp(0) - log(images)
     return (priors * (normaliser - own + lam * normaliser**2)).sum()
 
 
@@ -106,7 +106,7 @@ class LADELoss(nn.Module):
     """LADE as a module: see :func:`lade_loss`.
 
     Args:
-        class_counts: training pictures of each class, none zero.
+        class_counts: training images of each class, none zero.
         alpha: weight of the regulariser.
         lam: weight of its squared normaliser.
         weighting: who counts how much, as in :class:`~longtail_mix.WeightedCrossEntropy`.

@@ -50,7 +50,7 @@ def ldam_loss(
     Args:
         logits: [B, K], K of at least 2; cosines in [-1, 1] with the default scale.
         target: integer labels [B], shares [B, K], or a :class:`~longtail_mix.MixedTarget`.
-        class_counts: training pictures of each class, [K], none zero.
+        class_counts: training images of each class, [K], none zero.
         max_margin: the margin of the rarest class, at least 0.
         scale: what the logits are multiplied with after the margin, more than 0.
         weighting: who counts how much, as in :func:`~longtail_mix.functional.weighted_cross_entropy`.
@@ -61,7 +61,7 @@ def ldam_loss(
         The loss, in float32 at least.
 
     Raises:
-        TypeError, ValueError: shapes, dtypes, devices or options that do not fit; a class without pictures.
+        TypeError, ValueError: shapes, dtypes, devices or options that do not fit; a class without images.
 
     Example:
         >>> cosines = torch.tensor([[0.6, 0.2], [0.6, 0.2]])
@@ -91,7 +91,7 @@ class LDAMLoss(nn.Module):
     """LDAM as a module: see :func:`ldam_loss`.
 
     Args:
-        class_counts: training pictures of each class, none zero.
+        class_counts: training images of each class, none zero.
         max_margin: the margin of the rarest class.
         scale: what the logits are multiplied with after the margin.
         weighting: who counts how much, as in :class:`~longtail_mix.WeightedCrossEntropy`.

@@ -38,7 +38,7 @@ def logit_adjustment_loss(
     Args:
         logits: [B, K], K of at least 2.
         target: integer labels [B], shares [B, K], or a :class:`~longtail_mix.MixedTarget`.
-        class_counts: training pictures of each class, [K], none zero.
+        class_counts: training images of each class, [K], none zero.
         tau: how strongly; 0 is cross entropy, 1 is right for a balanced test.
         weighting: who counts how much, as in :func:`~longtail_mix.functional.weighted_cross_entropy`.
         label_smoothing: the share of each label that is spread over all K classes.
@@ -48,7 +48,7 @@ def logit_adjustment_loss(
         The loss, in float32 at least.
 
     Raises:
-        TypeError, ValueError: shapes, dtypes, devices or options that do not fit; a class without pictures.
+        TypeError, ValueError: shapes, dtypes, devices or options that do not fit; a class without images.
 
     Example:
         >>> logit_adjustment_loss(torch.zeros(2, 2), torch.tensor([0, 1]), [3, 1], tau=2.0, reduction="none")
@@ -72,7 +72,7 @@ class LogitAdjustmentLoss(nn.Module):
     """Logit adjustment as a module: see :func:`logit_adjustment_loss`.
 
     Args:
-        class_counts: training pictures of each class, none zero.
+        class_counts: training images of each class, none zero.
         tau: how strongly; 0 is cross entropy.
         weighting: who counts how much, as in :class:`~longtail_mix.WeightedCrossEntropy`.
         label_smoothing: the share of each label that is spread over all K classes.

@@ -15,7 +15,7 @@ def distance_weighted_outside(mask: Tensor, strength: float = 1.0) -> Tensor:
     """``(1 - mask) * (1 + strength * distance / side)``: attention costs more the farther it is from the lesion.
 
     The CARE paper allows any positive value that depends on the distance to the box (below Eq. 5) and takes 1 itself.
-    Here it is the city-block distance in pixels to the nearest pixel of the mask, over the longer side of the picture::
+    Here it is the city-block distance in pixels to the nearest pixel of the mask, over the longer side of the image::
 
         ys, xs = (mask[0, 0] >= 0.5).nonzero().unbind(1)
         distance = min(abs(y - ys) + abs(x - xs))            # for each pixel (y, x)

@@ -1,4 +1,4 @@
-"""Parametric contrastive learning (PaCo): every class has a centre among the contrasts, pictures or not."""
+"""Parametric contrastive learning (PaCo): every class has a centre among the contrasts, images or not."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def paco_loss(
         key_labels: their labels, of any kind as well. Default: those of the queries, one for each.
         queue: still more contrasts, [Q, D]; Q may be 0.
         queue_labels: their labels [Q]; a place with -1 is empty and takes no part.
-        class_counts: training pictures of each class [K], none zero; None adds no log prior.
+        class_counts: training images of each class [K], none zero; None adds no log prior.
         alpha: the weight of each positive, 0 or more.
         beta: the weight of the anchor's centre, 0 or more; alpha and beta are not both 0.
         gamma: how much the contrasts count beside the centres in D, 0 or more.
@@ -119,7 +119,7 @@ class PaCoLoss(nn.Module):
     The centres are the rows of your classifier, so this module has no weights: ``logits = classifier(features)``.
 
     Args:
-        class_counts: training pictures of each class, none zero; None adds no log prior.
+        class_counts: training images of each class, none zero; None adds no log prior.
         alpha: the weight of each positive.
         beta: the weight of the anchor's centre.
         gamma: how much the contrasts count beside the centres.

@@ -1,4 +1,4 @@
-"""Supervised contrastive learning: pictures of a class are drawn together and pushed away from all the others."""
+"""Supervised contrastive learning: images of a class are drawn together and pushed away from all the others."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def weighted_cross_entropy(
         weighting: None, or any callable from losses [B] and class shares [B, K] to weights [B] or [B, K]: the modules
             of :mod:`longtail_mix.weighting`, or one of your own.
         label_smoothing: the share of each label that is spread over all K classes, in [0, 1].
-        reduction: "none" for [B], "mean" over the B pictures whatever they weigh, or "sum".
+        reduction: "none" for [B], "mean" over the B images whatever they weigh, or "sum".
 
     Returns:
         The loss, in float32 at least.

@@ -13,7 +13,7 @@ __all__ = ["MixFidelity", "mix_fidelity"]
 
 
 def mix_fidelity(ratio: Tensor, tail_mask: Tensor, head_mask: Tensor) -> Tensor:
-    """Retention, leak and background of each pair, against the lesion masks of both pictures.
+    """Retention, leak and background of each pair, against the lesion masks of both images.
 
     The same in plain PyTorch, for one pair with the ratio ``r`` spread over its patches::
 
@@ -22,8 +22,8 @@ def mix_fidelity(ratio: Tensor, tail_mask: Tensor, head_mask: Tensor) -> Tensor:
         background = (1 - r)[~head & ~tail].mean()       # the head's skin that is used; 1 is best
 
     Args:
-        ratio: share of the tail picture [B, 1, h, w] in [0, 1], floating point: one for each patch, or for each pixel.
-        tail_mask: lesions of the pictures that keep their label [B, 1, H, W], bool; h divides H and w divides W.
+        ratio: share of the tail image [B, 1, h, w] in [0, 1], floating point: one for each patch, or for each pixel.
+        tail_mask: lesions of the images that keep their label [B, 1, H, W], bool; h divides H and w divides W.
         head_mask: lesions of their partners, same shape.
 
     Returns:

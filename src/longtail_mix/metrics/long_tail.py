@@ -13,7 +13,7 @@ __all__ = ["GroupAccuracy", "long_tail_metrics"]
 
 
 class GroupAccuracy(Metric):
-    """Share of the pictures of some classes that are recognised, as in Table 1 of the SPMix paper.
+    """Share of the images of some classes that are recognised, as in Table 1 of the SPMix paper.
 
     The same in plain PyTorch::
 
@@ -21,11 +21,11 @@ class GroupAccuracy(Metric):
         accuracy = (predictions == labels)[inside].float().mean()
 
     Args:
-        classes: the classes whose pictures count. Predictions may be any class.
+        classes: the classes whose images count. Predictions may be any class.
 
     Shape:
         update: predicted classes [B] or logits [B, K], and labels [B]; compute: a scalar in [0, 1], NaN when there was
-        no picture of these classes.
+        no image of these classes.
 
     Raises:
         ValueError: no class, or shapes that do not fit.

@@ -1,4 +1,4 @@
-"""How well a saliency map finds the lesion: AUROC and best-threshold IoU of each picture against its mask."""
+"""How well a saliency map finds the lesion: AUROC and best-threshold IoU of each image against its mask."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def saliency_auroc(saliency: Tensor, mask: Tensor) -> Tensor:
 
 
 def best_threshold_iou(saliency: Tensor, mask: Tensor) -> Tensor:
-    """Intersection over union of each map at the threshold that is best for this very picture.
+    """Intersection over union of each map at the threshold that is best for this very image.
 
     The maximum over all t of the IoU between the mask and ``saliency >= t``, t any value of the map: an upper bound of
     what any rule for a threshold can reach::
@@ -56,7 +56,7 @@ def best_threshold_iou(saliency: Tensor, mask: Tensor) -> Tensor:
         mask: lesions [B, 1, H, W], bool.
 
     Returns:
-        [B] float64 in [0, 1]; NaN where the mask is empty. A flat map reaches the mask's share of the picture.
+        [B] float64 in [0, 1]; NaN where the mask is empty. A flat map reaches the mask's share of the image.
 
     Raises:
         TypeError, ValueError: as :func:`saliency_auroc`.
@@ -114,8 +114,8 @@ def _ties(values: Tensor) -> tuple[Tensor, Tensor]:
     return first, last
 
 
-class _PerPicture(Metric):
-    """Keeps one value for each picture, because a data set is judged by its worst pictures as well."""
+class _PerImage(Metric):
+    """Keeps one value for each image, because a data set is judged by its worst images as well."""
 
     higher_is_better = True
     is_differentiable = False
@@ -126,31 +126,31 @@ class _PerPicture(Metric):
         super().__init__()
         self.add_state("values", [], dist_reduce_fx="cat")
 
-    def per_picture(self) -> Tensor:
-        """The value of each picture so far [N], in the order of the updates of this process; NaN where undefined."""
+    def per_image(self) -> Tensor:
+        """The value of each image so far [N], in the order of the updates of this process; NaN where undefined."""
         return dim_zero_cat(self.values) if self.values else torch.empty(0, dtype=torch.float64, device=self.device)
 
     def compute(self) -> dict[str, Tensor]:
-        """Mean and 10th percentile (interpolated linearly) over the pictures for which the value is defined."""
-        values = self.per_picture()
+        """Mean and 10th percentile (interpolated linearly) over the images for which the value is defined."""
+        values = self.per_image()
         values = values[~values.isnan()]
         tenth = torch.quantile(values, 0.1) if len(values) else values.new_tensor(torch.nan)
         return {"mean": values.mean(), "tenth_percentile": tenth}
 
 
-class SaliencyAUROC(_PerPicture):
-    """Mean and 10th percentile over pictures of :func:`saliency_auroc`.
+class SaliencyAUROC(_PerImage):
+    """Mean and 10th percentile over images of :func:`saliency_auroc`.
 
-    Pictures whose mask is empty or full have no AUROC and do not count.
+    Images whose mask is empty or full have no AUROC and do not count.
 
     Shape:
         update: saliency [B, 1, H, W] and mask [B, 1, H, W] bool; compute: a dict of float64 scalars ``mean`` and
-        ``tenth_percentile``, NaN without a picture; :meth:`per_picture`: [N].
+        ``tenth_percentile``, NaN without an image; :meth:`per_image`: [N].
 
     Example:
         >>> auroc = SaliencyAUROC()
         >>> auroc.update(torch.tensor([[[[0.9, 0.1]]], [[[0.2, 0.2]]]]), torch.tensor([[[[True, False]]]] * 2))
-        >>> auroc.per_picture(), auroc.compute()["mean"]
+        >>> auroc.per_image(), auroc.compute()["mean"]
         (tensor([1.0000, 0.5000], dtype=torch.float64), tensor(0.7500, dtype=torch.float64))
     """
 
@@ -159,14 +159,14 @@ class SaliencyAUROC(_PerPicture):
         self.values.append(saliency_auroc(saliency, mask))
 
 
-class BestThresholdIoU(_PerPicture):
-    """Mean and 10th percentile over pictures of :func:`best_threshold_iou`: the best threshold for each picture.
+class BestThresholdIoU(_PerImage):
+    """Mean and 10th percentile over images of :func:`best_threshold_iou`: the best threshold for each image.
 
-    Pictures whose mask is empty do not count.
+    Images whose mask is empty do not count.
 
     Shape:
         update: saliency [B, 1, H, W] and mask [B, 1, H, W] bool; compute: a dict of float64 scalars ``mean`` and
-        ``tenth_percentile``, NaN without a picture; :meth:`per_picture`: [N].
+        ``tenth_percentile``, NaN without an image; :meth:`per_image`: [N].
 
     Example:
         >>> iou = BestThresholdIoU()

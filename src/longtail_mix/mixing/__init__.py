@@ -1,4 +1,4 @@
-"""Mixing: saliency -> ratio -> mixed pictures or features."""
+"""Mixing: saliency -> ratio -> mixed images or features."""
 
 from longtail_mix.mixing.balanced_pairing import BalancedPairing, balanced_pairing, balanced_partners
 from longtail_mix.mixing.blocks import from_blocks, to_blocks

@@ -11,7 +11,7 @@ from torch import Tensor
 def fit_ratio(ratio: Tensor, rows: int, columns: int) -> Tensor:
     """A ratio [B, 1, h, w] for features of `rows` x `columns`: block means where it is finer, repeated where coarser.
 
-    Both grids cover the same picture, so one divides the other by the same factor both ways; a single ratio fits any.
+    Both grids cover the same image, so one divides the other by the same factor both ways; a single ratio fits any.
     """
     height, width = ratio.shape[-2:]
     if (height, width) in ((1, 1), (rows, columns)):

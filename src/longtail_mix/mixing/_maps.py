@@ -1,4 +1,4 @@
-"""What the ratio recipes share: noise on maps, and min-max per picture."""
+"""What the ratio recipes share: noise on maps, and min-max per image."""
 
 from __future__ import annotations
 

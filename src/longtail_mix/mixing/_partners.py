@@ -1,4 +1,4 @@
-"""Drawing a partner for each picture of a batch, without leaving the device."""
+"""Drawing a partner for each image of a batch, without leaving the device."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def draw_partners(weights: Tensor, generator: torch.Generator | None) -> tuple[T
 
 
 def as_pairs(partner: Tensor, mixed: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices of the pictures that are mixed [M] and of their partners [M]; M depends on the values."""
+    """Indices of the images that are mixed [M] and of their partners [M]; M depends on the values."""
     index = mixed.nonzero().squeeze(1)
     return index, partner[index]

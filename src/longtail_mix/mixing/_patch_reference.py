@@ -87,7 +87,7 @@ def gradients(
     head_index: Tensor | None,
     num_prefix_tokens: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What `grad` [M, ...] is to tail, head and ratio; differentiable itself. A picture in several pairs gets the sum.
+    """What `grad` [M, ...] is to tail, head and ratio; differentiable itself. An image in several pairs gets the sum.
 
     With the ratio r of a pair spread over its patches: ``r * grad`` to its tail, ``(1 - r) * grad`` to its head, and
     the sum over each patch of ``grad * (tail - head)`` to the ratio.

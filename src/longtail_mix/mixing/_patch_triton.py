@@ -2,14 +2,14 @@
 
 ``out[m] = r * tail[i[m]] + (1 - r) * head[j[m]]``: the members of a pair are picked inside, so no batch of partners is
 ever copied. Everything is computed in float32 (float64 for float64); the ratio keeps its own precision, where the
-reference first rounds it to the dtype of the pictures. An index outside the batch reads nothing and gives NaN.
+reference first rounds it to the dtype of the images. An index outside the batch reads nothing and gives NaN.
 
 Measurement that keeps it: none yet (`benchmarks/gpu.sh` makes it). Rule: deleted unless it is at least 1.2 times as
 fast as ``torch.compile`` of the reference on a GPU.
 
-Three layouts, two cases: pictures and feature maps [C, H, W]; the same in channels_last, [H, W, C]; and tokens
+Three layouts, two cases: images and feature maps [C, H, W]; the same in channels_last, [H, W, C]; and tokens
 [N, D], which are [H, W, C] with one pixel a patch and prefix tokens in front. Sizes are compile-time constants, so
-that divisions become multiplications; another picture size compiles anew, another batch size does not.
+that divisions become multiplications; another image size compiles anew, another batch size does not.
 """
 
 from __future__ import annotations
@@ -91,14 +91,14 @@ def _gradient_kernel(
     WANT_TAIL: tl.constexpr, WANT_HEAD: tl.constexpr, WANT_RATIO: tl.constexpr,
     FLOAT: tl.constexpr, WIDE: tl.constexpr, SLOTS: tl.constexpr, INNER: tl.constexpr,
 ):  # fmt: skip
-    """A few patches of one picture, all gradients: one program per picture, group of patches, chunk of their elements.
+    """A few patches of one image, all gradients: one program per image, group of patches, chunk of their elements.
 
-    Picture s collects from every pair it is in, in the order of the pairs: nothing is added atomically, the result
-    is the same every time, and a picture in no pair gets zeros. Patches are counted with the prefix tokens in front.
+    Image s collects from every pair it is in, in the order of the pairs: nothing is added atomically, the result
+    is the same every time, and an image in no pair gets zeros. Patches are counted with the prefix tokens in front.
     """
     chunk = tl.program_id(0) % chunks
     slot_group = (tl.program_id(0) // chunks) % slot_groups
-    picture = (tl.program_id(0) // chunks // slot_groups).to(tl.int64)
+    image = (tl.program_id(0) // chunks // slot_groups).to(tl.int64)
     if WIDE:
         slot_group = slot_group.to(tl.int64)
         chunk = chunk.to(tl.int64)
@@ -124,14 +124,14 @@ def _gradient_kernel(
     inside = in_grid[:, None] & (inner < CHANNELS * PATCH_H * PATCH_W)[None, :]
     has_ratio = in_grid & (cell >= 0)
 
-    if (WANT_TAIL or WANT_RATIO or not (GATHER_TAIL or GATHER_HEAD)) and picture < tails:
-        first = picture
-        last = picture + 1
+    if (WANT_TAIL or WANT_RATIO or not (GATHER_TAIL or GATHER_HEAD)) and image < tails:
+        first = image
+        last = image + 1
         if GATHER_TAIL:
-            first = tl.load(tail_starts + picture)
-            last = tl.load(tail_starts + picture + 1)
+            first = tl.load(tail_starts + image)
+            last = tl.load(tail_starts + image + 1)
         if WANT_RATIO:
-            t = tl.load(tail + picture * sample + offset, mask=inside, other=0).to(FLOAT)
+            t = tl.load(tail + image * sample + offset, mask=inside, other=0).to(FLOAT)
         total = tl.zeros((SLOTS, INNER), FLOAT)
         for place in range(first, last):
             pair = place
@@ -150,14 +150,14 @@ def _gradient_kernel(
                 to = of_ratio + (pair * chunks + chunk) * cells + cell
                 tl.store(to, value.to(of_ratio.dtype.element_ty), mask=has_ratio)
         if WANT_TAIL:
-            tl.store(of_tail + picture * sample + offset, total.to(of_tail.dtype.element_ty), mask=inside)
+            tl.store(of_tail + image * sample + offset, total.to(of_tail.dtype.element_ty), mask=inside)
 
-    if WANT_HEAD and (GATHER_TAIL or GATHER_HEAD) and picture < heads:
-        first = picture
-        last = picture + 1
+    if WANT_HEAD and (GATHER_TAIL or GATHER_HEAD) and image < heads:
+        first = image
+        last = image + 1
         if GATHER_HEAD:
-            first = tl.load(head_starts + picture)
-            last = tl.load(head_starts + picture + 1)
+            first = tl.load(head_starts + image)
+            last = tl.load(head_starts + image + 1)
         total = tl.zeros((SLOTS, INNER), FLOAT)
         for place in range(first, last):
             pair = place
@@ -166,7 +166,7 @@ def _gradient_kernel(
             g = tl.load(grad + pair * sample + offset, mask=inside, other=0).to(FLOAT)
             r = tl.load(ratio + pair * cells + cell, mask=has_ratio, other=1).to(FLOAT)[:, None]
             total += (1 - r) * g
-        tl.store(of_head + picture * sample + offset, total.to(of_head.dtype.element_ty), mask=inside)
+        tl.store(of_head + image * sample + offset, total.to(of_head.dtype.element_ty), mask=inside)
 
 
 class _Geometry(NamedTuple):
@@ -253,7 +253,7 @@ def backward(
         dtype = ratio.dtype if chunks == 1 else torch.promote_types(tail.dtype, torch.float32)
         sums = ratio.new_empty((len(ratio), chunks, shape.rows * shape.columns), dtype=dtype)
         if tail_index is not None:
-            sums.fill_(torch.nan)  # for a pair whose tail is outside the batch: no picture finds it
+            sums.fill_(torch.nan)  # for a pair whose tail is outside the batch: no image finds it
     tail_order, tail_starts = _pairs_of(tail_index, len(tail), tail)
     head_order, head_starts = _pairs_of(head_index, len(head), tail)
     with torch.cuda.device_of(tail):

@@ -14,12 +14,12 @@ _LOW = 0xFFFFFFFF
 def philox_uniform(seed: Tensor, size: int, pixels: int) -> Tensor:
     """Uniform numbers [size, pixels] in [0, 1), float32, multiples of 2^-24.
 
-    Philox 4x32-10 (Salmon et al. 2011) with the seed as its key and (counter, picture, 0, 0) as its input. Of every
+    Philox 4x32-10 (Salmon et al. 2011) with the seed as its key and (counter, image, 0, 0) as its input. Of every
     4096 pixels, the four outputs of counter c go to pixels c, c + 1024, c + 2048 and c + 3072.
 
     Args:
         seed: [1], int64, at least 0.
-        size: number of pictures.
+        size: number of images.
         pixels: numbers for each.
     """
     blocks = -(-pixels // (4 * LANES))

@@ -1,6 +1,6 @@
 """Triton kernels for the lesion-aware ratio: merge, noise, min-max, cut and patch mean, reading each map once.
 
-Two launches, because every pixel needs the extremes of its whole picture: the first merges, adds noise and notes the
+Two launches, because every pixel needs the extremes of its whole image: the first merges, adds noise and notes the
 extremes of each block; the second stretches, cuts and averages. Noise is made where it is used, from one seed and the
 position of the pixel: see `_ratio_op.py`, which says what is reproducible.
 
@@ -45,13 +45,13 @@ def _noise_kernel(
     NOISE: tl.constexpr, MERGE: tl.constexpr, FLOAT: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
     """Four runs of LANES pixels; extremes[b, block] = clean low and high, noisy low and high, whether NaN."""
-    picture = tl.program_id(0) // blocks
+    image = tl.program_id(0) // blocks
     block = tl.program_id(0) % blocks
     lane = tl.arange(0, LANES)
     counter = block * LANES + lane
     nothing = counter * 0
-    bits0, bits1, bits2, bits3 = tl.philox(tl.load(seed), counter, nothing + picture, nothing, nothing)
-    start = picture.to(tl.int64) * pixels
+    bits0, bits1, bits2, bits3 = tl.philox(tl.load(seed), counter, nothing + image, nothing, nothing)
+    start = image.to(tl.int64) * pixels
     clean_low = tl.full((), float("inf"), FLOAT)
     clean_high = tl.full((), float("-inf"), FLOAT)
     noisy_low = tl.full((), float("inf"), FLOAT)
@@ -73,7 +73,7 @@ def _noise_kernel(
         clean_low, clean_high = _extremes(clean_low, clean_high, clean, inside)
         noisy_low, noisy_high = _extremes(noisy_low, noisy_high, with_noise, inside)
         strange = tl.maximum(strange, tl.max(tl.where(inside & (clean != clean), 1, 0), 0))
-    to = extremes + (picture.to(tl.int64) * blocks + block) * 5
+    to = extremes + (image.to(tl.int64) * blocks + block) * 5
     tl.store(to, clean_low)
     tl.store(to + 1, clean_high)
     tl.store(to + 2, noisy_low)
@@ -87,12 +87,12 @@ def _patch_kernel(
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, PATCH: tl.constexpr, ALPHA: tl.constexpr, FLOAT: tl.constexpr,
     BLOCKS: tl.constexpr, CELLS: tl.constexpr, INNER: tl.constexpr,
 ):  # fmt: skip
-    """Stretch to [0, 1] by the extremes of the picture, cut at alpha, mean of each patch."""
-    picture = (tl.program_id(0) // cell_groups).to(tl.int64)
+    """Stretch to [0, 1] by the extremes of the image, cut at alpha, mean of each patch."""
+    image = (tl.program_id(0) // cell_groups).to(tl.int64)
     cell = (tl.program_id(0) % cell_groups) * CELLS + tl.arange(0, CELLS)
     in_grid = cell < ROWS * COLUMNS
     block = tl.arange(0, BLOCKS)
-    noted = extremes + (picture * blocks + block) * 5
+    noted = extremes + (image * blocks + block) * 5
     known = block < blocks
     clean_low = tl.min(tl.load(noted, mask=known, other=float("inf")), 0)
     clean_high = tl.max(tl.load(noted + 1, mask=known, other=float("-inf")), 0)
@@ -106,7 +106,7 @@ def _patch_kernel(
     alpha = tl.full((), ALPHA, FLOAT)
 
     width: tl.constexpr = COLUMNS * PATCH
-    start = picture * (ROWS * PATCH * width) + (cell // COLUMNS) * (PATCH * width) + (cell % COLUMNS) * PATCH
+    start = image * (ROWS * PATCH * width) + (cell // COLUMNS) * (PATCH * width) + (cell % COLUMNS) * PATCH
     total = tl.zeros((CELLS, INNER), FLOAT)
     for first in range(0, PATCH * PATCH, INNER):
         inner = first + tl.arange(0, INNER)
@@ -117,7 +117,7 @@ def _patch_kernel(
         total += tl.where(inside, tl.where(value > alpha, alpha, value), 0.0)  # a comparison lets NaN through
     mean = tl.sum(total, 1) / (PATCH * PATCH)
     mean = tl.where(mean > alpha, alpha, mean) + tl.where(strange > 0, float("nan"), 0.0)
-    tl.store(ratio + picture * (ROWS * COLUMNS) + cell, mean.to(ratio.dtype.element_ty), mask=in_grid)
+    tl.store(ratio + image * (ROWS * COLUMNS) + cell, mean.to(ratio.dtype.element_ty), mask=in_grid)
 
 
 def ratio_of(tail: Tensor, head: Tensor | None, seed: Tensor, patch_size: int, alpha: float, noise: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""A partner for every picture, each class of the batch equally likely: the roles of the SPMix released code."""
+"""A partner for every image, each class of the batch equally likely: the roles of the SPMix released code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["BalancedPairing", "balanced_pairing", "balanced_partners"]
 
 
 def balanced_partners(labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-    """For each picture another one of the batch: first a class, each class equally likely, then one of its pictures.
+    """For each image another one of the batch: first a class, each class equally likely, then one of its images.
 
     The SPMix authors' released code mixes a batch as it comes, which keeps its labels, with a class-balanced batch;
-    this is that within one batch. The partner may be of the same class, but is never the picture itself.
+    this is that within one batch. The partner may be of the same class, but is never the image itself.
 
     Args:
         labels: [B], integers, at least 0.
@@ -36,13 +36,13 @@ def balanced_partners(labels: Tensor, generator: torch.Generator | None = None) 
     check_generator(generator, labels.device)
     same_class = labels.unsqueeze(1) == labels
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    # In each class (column), the pictures that this picture (row) could get.
+    # In each class (column), the images that this image (row) could get.
     choices = same_class.sum(0) - same_class.long()
     return draw_partners((~itself).to(torch.float32) / choices.clamp(min=1), generator)
 
 
 def balanced_pairing(labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-    """Pairs of batch indices, each picture and the partner that :func:`balanced_partners` draws for it.
+    """Pairs of batch indices, each image and the partner that :func:`balanced_partners` draws for it.
 
     Args:
         labels: [B], integers, at least 0.
@@ -64,7 +64,7 @@ def balanced_pairing(labels: Tensor, generator: torch.Generator | None = None) -
 
 
 class BalancedPairing(nn.Module):
-    """A class-balanced partner for every picture of a batch, as a module: see :func:`balanced_pairing`.
+    """A class-balanced partner for every image of a batch, as a module: see :func:`balanced_pairing`.
 
     Shape:
         labels [B] -> index [M], partner_index [M]; M is B, or 0 for a batch of one.
@@ -75,9 +75,9 @@ class BalancedPairing(nn.Module):
     """
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """A partner for each picture, [B], and which pictures have one, [B]."""
+        """A partner for each image, [B], and which images have one, [B]."""
         return balanced_partners(labels, generator)
 
     def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Indices of the pictures that keep their label [M] and of the partners drawn for them [M]."""
+        """Indices of the images that keep their label [M] and of the partners drawn for them [M]."""
         return balanced_pairing(labels, generator)

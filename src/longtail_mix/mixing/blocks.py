@@ -1,4 +1,4 @@
-"""Pictures as blocks, and back: the patch operator of LSM."""
+"""Images as blocks, and back: the patch operator of LSM."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["from_blocks", "to_blocks"]
 
 
 def to_blocks(images: Tensor, block_size: int) -> Tensor:
-    """Cut pictures into blocks, row by row: [B, C, H, W] -> [B, N, C, p, p].
+    """Cut images into blocks, row by row: [B, C, H, W] -> [B, N, C, p, p].
 
     The same in plain PyTorch: ``images.unfold(2, p, p).unfold(3, p, p)``, its two grid axes made one and put first.
 
     Args:
-        images: pictures, maps or features [B, C, H, W] of any dtype; H and W are multiples of `block_size`.
+        images: images, maps or features [B, C, H, W] of any dtype; H and W are multiples of `block_size`.
         block_size: side p of a block in pixels.
 
     Returns:
@@ -50,11 +50,11 @@ def from_blocks(blocks: Tensor, height: int, width: int) -> Tensor:
 
     Args:
         blocks: [B, N, C, p, p] of any dtype.
-        height: of the pictures, a multiple of p.
-        width: of the pictures, a multiple of p; ``height / p * width / p == N``.
+        height: of the images, a multiple of p.
+        width: of the images, a multiple of p; ``height / p * width / p == N``.
 
     Returns:
-        Pictures [B, C, H, W].
+        Images [B, C, H, W].
 
     Raises:
         TypeError, ValueError: another shape, or a height and width that the blocks do not fill.

@@ -11,16 +11,16 @@ __all__ = ["boxes_around", "random_boxes"]
 
 
 def boxes_around(centres: Tensor, lam: Tensor, height: int, width: int) -> Tensor:
-    """A box around each centre that would leave the share `lam` of the picture, clipped at the border.
+    """A box around each centre that would leave the share `lam` of the image, clipped at the border.
 
-    The sides are ``sqrt(1 - lam)`` of the picture's, in half sides of whole pixels: CutMix (Yun et al. 2019), Eq. 2,
+    The sides are ``sqrt(1 - lam)`` of the image's, in half sides of whole pixels: CutMix (Yun et al. 2019), Eq. 2,
     rounded as torchvision does. A clipped box covers less than ``1 - lam``.
 
     Args:
         centres: pixels (x, y), [B, 2], integers.
         lam: the share that should stay [B], floating point in [0, 1].
-        height: of the pictures, in pixels.
-        width: of the pictures, in pixels.
+        height: of the images, in pixels.
+        width: of the images, in pixels.
 
     Returns:
         Boxes (x1, y1, x2, y2) [B, 4], int64; x2 and y2 are the first pixels outside.
@@ -55,12 +55,12 @@ def boxes_around(centres: Tensor, lam: Tensor, height: int, width: int) -> Tenso
 
 
 def random_boxes(lam: Tensor, height: int, width: int, generator: torch.Generator | None = None) -> Tensor:
-    """A box for each picture, its centre anywhere in the picture: see :func:`boxes_around`.
+    """A box for each image, its centre anywhere in the image: see :func:`boxes_around`.
 
     Args:
-        lam: the share of each picture that should stay [B], floating point in [0, 1].
-        height: of the pictures, in pixels.
-        width: of the pictures, in pixels.
+        lam: the share of each image that should stay [B], floating point in [0, 1].
+        height: of the images, in pixels.
+        width: of the images, in pixels.
         generator: on the same kind of device as `lam`.
 
     Returns:

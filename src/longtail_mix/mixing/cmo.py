@@ -1,4 +1,4 @@
-"""CMO: rare foregrounds cut into the pictures of frequent classes."""
+"""CMO: rare foregrounds cut into the images of frequent classes."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class MixCollate:
         collate: makes ``(images, labels)`` of a list of samples. Default: what a loader does without `collate_fn`.
 
     Raises:
-        ValueError: a batch that is not a pair of pictures and labels.
+        ValueError: a batch that is not a pair of images and labels.
 
     Example:
         >>> import torch
@@ -51,6 +51,6 @@ class MixCollate:
         batch = self.collate(samples)
         if not isinstance(batch, Sequence) or len(batch) != 2:
             got = f"{len(batch)} parts" if isinstance(batch, Sequence) else type(batch).__name__
-            raise ValueError(f"samples: expected pairs of a picture and a label, got {got}")
+            raise ValueError(f"samples: expected pairs of an image and a label, got {got}")
         images, target = self.mix(*batch)
         return images, target if isinstance(target, MixedTarget) else MixedTarget.hard(target)

@@ -1,4 +1,4 @@
-"""CutMix: a box of the second picture in the first, the label shared by area."""
+"""CutMix: a box of the second image in the first, the label shared by area."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["CutMix", "cutmix"]
 def cutmix(
     first: Tensor, first_labels: Tensor, second: Tensor, second_labels: Tensor, boxes: Tensor
 ) -> tuple[Tensor, MixedTarget]:
-    """Paste a box of each second picture into the first, at the same place: Yun et al. 2019, Eq. 1.
+    """Paste a box of each second image into the first, at the same place: Yun et al. 2019, Eq. 1.
 
     ``mixed = M * first + (1 - M) * second`` with M zero inside the box. The first label's weight is the share of the
-    picture that really stays: a box that reaches over the border is clipped first, and then ``lam = mean(M)``.
+    image that really stays: a box that reaches over the border is clipped first, and then ``lam = mean(M)``.
 
-    The same for one picture, in plain PyTorch::
+    The same for one image, in plain PyTorch::
 
         mixed = first.clone()
         mixed[:, y1:y2, x1:x2] = second[:, y1:y2, x1:x2]
         lam = 1 - (x2 - x1) * (y2 - y1) / (H * W)
 
     Args:
-        first: pictures [B, C, H, W], uint8 or floating point.
+        first: images [B, C, H, W], uint8 or floating point.
         first_labels: their classes [B], integers.
         second: their partners, same shape, dtype and device.
         second_labels: the partners' classes [B].
@@ -40,7 +40,7 @@ def cutmix(
         The mix, in shape and dtype of `first`, and ``MixedTarget(first_labels, second_labels, lam)``, lam float32.
 
     Raises:
-        TypeError, ValueError: pictures, labels or boxes that do not fit each other or are out of range (values are
+        TypeError, ValueError: images, labels or boxes that do not fit each other or are out of range (values are
             read on the CPU outside ``torch.compile`` only).
 
     Example:
@@ -77,7 +77,7 @@ def _check_boxes(boxes: Tensor, images: Tensor) -> None:
         raise TypeError(f"boxes: expected integers, got {boxes.dtype}")
     if boxes.shape != (len(images), 4):
         raise ValueError(
-            f"boxes: expected one (x1, y1, x2, y2) for each of {len(images)} pictures, got shape {list(boxes.shape)}"
+            f"boxes: expected one (x1, y1, x2, y2) for each of {len(images)} images, got shape {list(boxes.shape)}"
         )
     check_same_device(images, boxes, "first", "boxes")
     if values_are_readable(boxes):
@@ -90,7 +90,7 @@ class CutMix(nn.Module):
     """CutMix with a box of its own for each pair, as a module: see :func:`cutmix`.
 
     Args:
-        alpha: of the Beta distribution that the share of the first picture comes from, above 0.
+        alpha: of the Beta distribution that the share of the first image comes from, above 0.
 
     Shape:
         first [B, C, H, W], first_labels [B], second [B, C, H, W], second_labels [B] -> images [B, C, H, W],

@@ -1,4 +1,4 @@
-"""How much of the first picture stays: a share for each picture, from a symmetric Beta distribution."""
+"""How much of the first image stays: a share for each image, from a symmetric Beta distribution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["draw_lam"]
 
 
 def draw_lam(labels: Tensor, alpha: float, generator: torch.Generator | None = None) -> Tensor:
-    """Draw ``lam ~ Beta(alpha, alpha)`` for each picture.
+    """Draw ``lam ~ Beta(alpha, alpha)`` for each image.
 
     ``torch.distributions.Beta`` takes no generator. Here one uniform and one exponential draw make one Beta draw, and
     none is rejected: with T from Student's t distribution with ``2 alpha`` degrees of freedom,
@@ -23,7 +23,7 @@ def draw_lam(labels: Tensor, alpha: float, generator: torch.Generator | None = N
         lam = draw_lam(labels[:1], alpha).expand(len(labels))
 
     Args:
-        labels: labels of the pictures [B]; only their number and device matter.
+        labels: labels of the images [B]; only their number and device matter.
         alpha: above 0. At 1 every share is as likely, below 1 most lie near 0 or 1.
         generator: on the same kind of device as `labels`.
 

@@ -32,12 +32,12 @@ def fidelity_ratio(tail: Tensor, head: Tensor, patch_size: int = 16, alpha: floa
         worth = share(t) + share(h * (1 - t)) - share((1 - t) * (1 - h))
         ratio = alpha * (worth > 0)
 
-    A region is counted as one patch larger than it is, so that a hint of a lesion somewhere in the picture is not taken
+    A region is counted as one patch larger than it is, so that a hint of a lesion somewhere in the image is not taken
     for a small lesion. Nothing is drawn at random. A tail map without any contrast cannot say where the lesion is;
-    its ratio is `alpha` everywhere, so that the picture whose label is kept is kept as well.
+    its ratio is `alpha` everywhere, so that the image whose label is kept is kept as well.
 
     Args:
-        tail: how likely each pixel of the pictures that keep their label shows the lesion, [B, 1, H, W] in [0, 1],
+        tail: how likely each pixel of the images that keep their label shows the lesion, [B, 1, H, W] in [0, 1],
             floating point. Maps that are nearly 0 or 1 do best, as of :class:`~longtail_mix.SkinContrastSaliency`
             or :class:`~longtail_mix.SegmentationSaliency`.
         head: the same of their partners; same shape, dtype and device.

@@ -1,4 +1,4 @@
-"""Mix two pictures inside any model: at the output of a layer that has a name, without a model of our own."""
+"""Mix two images inside any model: at the output of a layer that has a name, without a model of our own."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class MixInside:
         tail_features, head_features = lower(torch.cat([tail, head])).chunk(2)
         output = upper(patch_mixup(tail_features, head_features, ratio))
 
-    So SPMix (with a ratio for each patch) and manifold mixup (Verma et al. 2019, with one for each picture) need no
+    So SPMix (with a ratio for each patch) and manifold mixup (Verma et al. 2019, with one for each image) need no
     model of ours. Gradients reach `upper`, and through tail and head `lower`, and `ratio`.
 
     Tail and head go through the lower part as one batch. Where it has BatchNorm in training mode, both are normalised
     by the same statistics, and the running ones are those of both together, which is what the model will be tested
     with. In evaluation mode, and with other norms, two batches would give the same.
 
-    The ratio's grid is brought to that of the features, as both cover the same picture: where it is finer, to the mean
+    The ratio's grid is brought to that of the features, as both cover the same image: where it is finer, to the mean
     of each block (adaptive average pooling); where it is coarser, each ratio is spread over its block.
 
     Args:
-        model: takes pictures, with the batch first.
+        model: takes images, with the batch first.
         layer: a module of the model, or its name in ``model.named_modules()``; its output is mixed. It runs once in a
             forward and returns feature maps [B, C, H, W] or tokens [B, N, D] in row-major order, and all that comes
             after depends on that output alone: the end of a stage or block, not the inside of a shortcut.
@@ -52,9 +52,9 @@ class MixInside:
 
     Raises:
         TypeError: no model, no layer, an output that is not a tensor.
-        ValueError: a layer that the model does not have; pictures, ratio and features that do not fit.
+        ValueError: a layer that the model does not have; images, ratio and features that do not fit.
         RuntimeError: a call outside of ``with``; a layer that does not run, or runs more than once, or runs under
-            ``no_grad`` with weights to be trained; on two streams, a model that brings the pictures past the layer.
+            ``no_grad`` with weights to be trained; on two streams, a model that brings the images past the layer.
 
     Example:
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
@@ -64,7 +64,7 @@ class MixInside:
         >>> logits.shape
         torch.Size([2, 5])
 
-        Manifold mixup, each picture with another one of its batch:
+        Manifold mixup, each image with another one of its batch:
 
         >>> lam = torch.distributions.Beta(1.0, 1.0).sample([2])
         >>> with MixInside(model, "0") as mix_inside:
@@ -101,12 +101,12 @@ class MixInside:
         """What the model makes of the mix of two streams.
 
         Args:
-            tail: the pictures that keep their label, [B, ...].
+            tail: the images that keep their label, [B, ...].
             head: their partners, the same shape.
-            ratio: share of the tail in [0, 1]: [B, 1, h, w], one a patch, or [B], one a picture.
+            ratio: share of the tail in [0, 1]: [B, 1, h, w], one a patch, or [B], one an image.
 
         Returns:
-            The output of the model for B mixed pictures.
+            The output of the model for B mixed images.
         """
         check_tensor(tail, "tail")
         check_tensor(head, "head")
@@ -114,21 +114,21 @@ class MixInside:
         return self._run(torch.cat([tail, head]), None, ratio, len(tail))
 
     def within(self, images: Tensor, partner: Tensor, ratio: Tensor) -> Any:
-        """What the model makes of a batch in which each picture is mixed with another one of it.
+        """What the model makes of a batch in which each image is mixed with another one of it.
 
-        The lower part runs once for each picture, not twice: the pairs of a pairing's
-        ``partners(labels)``, with a ratio of 1 for a picture that is to stay as it is; or of ``torch.randperm(B)``.
+        The lower part runs once for each image, not twice: the pairs of a pairing's
+        ``partners(labels)``, with a ratio of 1 for an image that is to stay as it is; or of ``torch.randperm(B)``.
 
         Args:
             images: [B, ...]; each keeps its label.
-            partner: index of each picture's partner, int64 [B].
-            ratio: share of the picture itself: [B, 1, h, w] or [B].
+            partner: index of each image's partner, int64 [B].
+            ratio: share of the image itself: [B, 1, h, w] or [B].
         """
         check_tensor(images, "images")
         check_tensor(partner, "partner")
         if partner.dtype != torch.int64 or partner.shape != images.shape[:1]:
             raise ValueError(
-                f"partner: expected int64 indices, one for each of {len(images)} pictures, "
+                f"partner: expected int64 indices, one for each of {len(images)} images, "
                 f"got {partner.dtype} {list(partner.shape)}"
             )
         check_index(partner, len(images), len(images), "partner")
@@ -172,12 +172,12 @@ class MixInside:
                 f"got a {type(layer).__name__} under no_grad or checkpoint(use_reentrant=True)"
             )
         partner, ratio = self._mix
-        pictures = 2 * len(ratio) if partner is None else len(ratio)
+        images = 2 * len(ratio) if partner is None else len(ratio)
         if not isinstance(output, Tensor):
             raise TypeError(f"layer: expected one that returns a tensor, got {type(output).__name__}")
-        if output.ndim not in (3, 4) or len(output) != pictures:
+        if output.ndim not in (3, 4) or len(output) != images:
             raise ValueError(
-                f"layer: expected features [B, C, H, W] or tokens [B, N, D] of {pictures} pictures, "
+                f"layer: expected features [B, C, H, W] or tokens [B, N, D] of {images} images, "
                 f"got shape {list(output.shape)}"
             )
         tail, head = output.chunk(2) if partner is None else (output, output[partner])

@@ -1,4 +1,4 @@
-"""LSM: the blocks of a tail picture that a classifier looks at, on a head picture; the label shared by saliency."""
+"""LSM: the blocks of a tail image that a classifier looks at, on a head image; the label shared by saliency."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def area_weight(
 
 
 def block_mask(cam: Tensor, height: int, width: int, block_size: int) -> tuple[Tensor, Tensor]:
-    """From a class activation map to a mask of blocks: min-max, to the picture's grid, mean of each block.
+    """From a class activation map to a mask of blocks: min-max, to the image's grid, mean of each block.
 
     The same in plain PyTorch::
 
@@ -118,17 +118,17 @@ def block_mask(cam: Tensor, height: int, width: int, block_size: int) -> tuple[T
     A map without contrast cannot say where the object is: it becomes 1 everywhere, and all of the tail is kept.
 
     Args:
-        cam: [B, 1, h, w], floating point, at most as large as the picture.
-        height: of the picture, a multiple of `block_size`.
-        width: of the picture, likewise.
+        cam: [B, 1, h, w], floating point, at most as large as the image.
+        height: of the image, a multiple of `block_size`.
+        width: of the image, likewise.
         block_size: side of a block in pixels.
 
     Returns:
-        The mask [B, 1, H / block_size, W / block_size] and the map on the picture's grid [B, 1, H, W], both in [0, 1],
+        The mask [B, 1, H / block_size, W / block_size] and the map on the image's grid [B, 1, H, W], both in [0, 1],
         float32 at least.
 
     Raises:
-        TypeError, ValueError: a map of another shape or dtype, or larger than the picture; sizes that the block does
+        TypeError, ValueError: a map of another shape or dtype, or larger than the image; sizes that the block does
             not divide; NaN or infinity (on the CPU, uncompiled).
 
     Example:
@@ -141,7 +141,7 @@ def block_mask(cam: Tensor, height: int, width: int, block_size: int) -> tuple[T
     check_whole(width, "width", 1)
     if cam.shape[-2] > height or cam.shape[-1] > width:
         raise ValueError(
-            f"cam: expected a map of at most {height}x{width} like the picture, got {cam.shape[-2]}x{cam.shape[-1]}"
+            f"cam: expected a map of at most {height}x{width} like the image, got {cam.shape[-2]}x{cam.shape[-1]}"
         )
     stretched = min_max(cam.to(torch.promote_types(cam.dtype, torch.float32)))
     # Interpolated values and means of many ones may be rounded to just above 1.
@@ -169,11 +169,11 @@ def lsm(
         lam = semantic_weight(mask, tail_map, head_map)  # head_map: head_cam, likewise min-max and on the grid
 
     Args:
-        tail: pictures, mostly of rare classes, [B, C, H, W], uint8 or floating point; `block_size` divides H and W.
+        tail: images, mostly of rare classes, [B, C, H, W], uint8 or floating point; `block_size` divides H and W.
         tail_labels: their classes [B], integers.
         head: their partners, same shape, dtype and device.
         head_labels: the partners' classes [B].
-        tail_cam: Grad-CAM of each tail for its label [B, 1, h, w], floating point, at most as large as the picture;
+        tail_cam: Grad-CAM of each tail for its label [B, 1, h, w], floating point, at most as large as the image;
             computed here or before, any scale.
         head_cam: the same of each head for its label, or None.
         block_size: side of a block in pixels; 4 for 32 x 32 and 28 for 224 x 224 in the paper.
@@ -183,7 +183,7 @@ def lsm(
         The mix, in shape and dtype of `tail`, and ``MixedTarget(tail_labels, head_labels, lam)``.
 
     Raises:
-        TypeError, ValueError: pictures, labels or maps that do not fit each other, or sizes that the block does not
+        TypeError, ValueError: images, labels or maps that do not fit each other, or sizes that the block does not
             divide.
 
     Example:
@@ -213,10 +213,10 @@ def _check_cam(cam: Tensor, tail: Tensor, name: str) -> None:
     check_map(cam, name)
     check_same_device(tail, cam, "tail", name)
     if len(cam) != len(tail):
-        raise ValueError(f"{name}: expected one map for each of {len(tail)} pictures, got {len(cam)}")
+        raise ValueError(f"{name}: expected one map for each of {len(tail)} images, got {len(cam)}")
     if cam.shape[-2] > tail.shape[-2] or cam.shape[-1] > tail.shape[-1]:
         raise ValueError(
-            f"{name}: expected maps of at most {tail.shape[-2]}x{tail.shape[-1]} like the pictures, "
+            f"{name}: expected maps of at most {tail.shape[-2]}x{tail.shape[-1]} like the images, "
             f"got {cam.shape[-2]}x{cam.shape[-1]}"
         )
 

@@ -1,4 +1,4 @@
-"""Merged saliency: where either picture of a pair is salient."""
+"""Merged saliency: where either image of a pair is salient."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def merged_saliency(tail: Tensor, head: Tensor) -> Tensor:
     head's lesion does not enter. The same in plain PyTorch: ``torch.maximum(tail, head)``.
 
     Args:
-        tail: saliency of the pictures that keep their label, [B, 1, H, W], floating point.
+        tail: saliency of the images that keep their label, [B, 1, H, W], floating point.
         head: saliency of their partners, same shape, dtype and device.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Mixup: two pictures laid over each other, the label shared in the same proportion."""
+"""Mixup: two images laid over each other, the label shared in the same proportion."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def mixup(
     """``lam * first + (1 - lam) * second``, and the same for the labels: Zhang et al. 2018, Eq. 1.
 
     Args:
-        first: pictures [B, C, H, W], uint8 (mixed in float32 and rounded) or floating point.
+        first: images [B, C, H, W], uint8 (mixed in float32 and rounded) or floating point.
         first_labels: their classes [B], integers.
         second: their partners, same shape, dtype and device.
         second_labels: the partners' classes [B].
-        lam: the share of each first picture [B], floating point in [0, 1]; see :func:`draw_lam`.
+        lam: the share of each first image [B], floating point in [0, 1]; see :func:`draw_lam`.
 
     Returns:
         The mix, in shape and dtype of `first`, and ``MixedTarget(first_labels, second_labels, lam)``.
 
     Raises:
-        TypeError, ValueError: pictures, labels or shares that do not fit each other or are out of range (values are
+        TypeError, ValueError: images, labels or shares that do not fit each other or are out of range (values are
             read on the CPU outside ``torch.compile`` only).
 
     Example:

@@ -1,4 +1,4 @@
-"""Which picture of a batch is mixed with which: tail classes with head classes."""
+"""Which image of a batch is mixed with which: tail classes with head classes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["HeadTailPairing", "Pairing", "head_tail_pairing", "head_tail_partner
 
 
 class Pairing(Protocol):
-    """What SPMix asks of a pairing: a partner for each picture of a batch, in a result of fixed size."""
+    """What SPMix asks of a pairing: a partner for each image of a batch, in a result of fixed size."""
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """For labels [B] a partner's index [B], and [B] bool: false for a picture that is not mixed."""
+        """For labels [B] a partner's index [B], and [B] bool: false for an image that is not mixed."""
         ...
 
 
@@ -37,19 +37,19 @@ def head_tail_partners(
     generator: torch.Generator | None = None,
     probability: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """For each picture of a tail class a picture of a head class, drawn evenly from the batch.
+    """For each image of a tail class an image of a head class, drawn evenly from the batch.
 
     The result has a fixed size, so nothing waits for the device: see :func:`head_tail_pairing` for the short form.
 
     Args:
         labels: [B], integers.
         is_tail: [K] bool, which classes are mixed and keep their label.
-        is_head: [K] bool, which classes partners come from. A class may be both; no picture gets its own class.
+        is_head: [K] bool, which classes partners come from. A class may be both; no image gets its own class.
         generator: on the same kind of device as `labels`.
-        probability: with which a picture that could be mixed is mixed, in [0, 1].
+        probability: with which an image that could be mixed is mixed, in [0, 1].
 
     Returns:
-        ``partner`` [B], int64, each picture's own index where it has none, and ``mixed`` [B] bool, where it has one.
+        ``partner`` [B], int64, each image's own index where it has none, and ``mixed`` [B] bool, where it has one.
 
     Raises:
         TypeError, ValueError: labels that are not integers [B] or (on the CPU, uncompiled) outside the classes;
@@ -81,7 +81,7 @@ def head_tail_pairing(
     generator: torch.Generator | None = None,
     probability: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Pairs of batch indices, each a tail picture and a head picture drawn for it.
+    """Pairs of batch indices, each a tail image and a head image drawn for it.
 
     The same in plain PyTorch::
 
@@ -97,7 +97,7 @@ def head_tail_pairing(
         is_tail: [K] bool, which classes are mixed and keep their label.
         is_head: [K] bool, which classes partners come from.
         generator: on the same kind of device as `labels`.
-        probability: with which a picture that could be mixed is mixed, in [0, 1].
+        probability: with which an image that could be mixed is mixed, in [0, 1].
 
     Returns:
         ``tail_index`` [M] and ``head_index`` [M], int64; both empty when the batch has no tail or no head.
@@ -124,20 +124,20 @@ def _check_classes(is_tail: Tensor, is_head: Tensor) -> None:
 
 
 class HeadTailPairing(nn.Module):
-    """Pair the tail pictures of a batch with head pictures, as a module: see :func:`head_tail_pairing`.
+    """Pair the tail images of a batch with head images, as a module: see :func:`head_tail_pairing`.
 
     Args:
-        class_counts: training pictures per class, [K]; position k counts label k.
+        class_counts: training images per class, [K]; position k counts label k.
         tail_classes: the classes that are mixed and keep their label. Default: `few` of
             :func:`~longtail_mix.many_medium_few`, the cut of the SPMix paper.
         head_classes: the classes that partners come from. Default: every class that is not tail.
-        probability: with which a tail picture is mixed, in [0, 1]. The paper mixes every one; below 1 a network also
-            sees tail pictures as they are, as it will in the test.
+        probability: with which a tail image is mixed, in [0, 1]. The paper mixes every one; below 1 a network also
+            sees tail images as they are, as it will in the test.
 
     The choice is kept in two buffers; ``.to(device)`` once saves copying them for every batch.
 
     Shape:
-        labels [B] -> tail_index [M], head_index [M]; never two pictures of one class, empty without tail or head.
+        labels [B] -> tail_index [M], head_index [M]; never two images of one class, empty without tail or head.
 
     Raises:
         TypeError: counts or classes that are not whole numbers, counts without an order (a set or a mapping).
@@ -176,12 +176,12 @@ class HeadTailPairing(nn.Module):
         self.register_buffer("is_head", _mask(self.head_classes, num_classes), persistent=False)
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """A partner for each picture, [B], and which pictures have one, [B]: see :func:`head_tail_partners`."""
+        """A partner for each image, [B], and which images have one, [B]: see :func:`head_tail_partners`."""
         is_tail, is_head = self.is_tail.to(labels.device), self.is_head.to(labels.device)
         return head_tail_partners(labels, is_tail, is_head, generator, self.probability)
 
     def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Indices of tail pictures [M] and of the head pictures drawn for them [M]."""
+        """Indices of tail images [M] and of the head images drawn for them [M]."""
         is_tail, is_head = self.is_tail.to(labels.device), self.is_head.to(labels.device)
         return head_tail_pairing(labels, is_tail, is_head, generator, self.probability)
 

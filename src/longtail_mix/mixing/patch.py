@@ -1,4 +1,4 @@
-"""Patch mixup: two pictures, feature maps or token sequences mixed with a ratio of their own for each patch."""
+"""Patch mixup: two images, feature maps or token sequences mixed with a ratio of their own for each patch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def patch_mixup(
 ) -> Tensor:
     """``ratio * tail + (1 - ratio) * head``, each ratio spread over its patch: Eq. 2 of the SPMix paper.
 
-    The same in plain PyTorch, for pictures and feature maps::
+    The same in plain PyTorch, for images and feature maps::
 
         r = ratio.repeat_interleave(H // h, -2).repeat_interleave(W // w, -1)
         mixed = r * tail + (1 - r) * head
@@ -44,7 +44,7 @@ def patch_mixup(
     plain PyTorch.
 
     Args:
-        tail: the pictures that keep their label: pictures or feature maps [B, C, H, W] (floating point or uint8), or
+        tail: the images that keep their label: images or feature maps [B, C, H, W] (floating point or uint8), or
             tokens [B, N, D] in row-major order of the grid.
         head: their partners, same shape, dtype and device.
         ratio: share of the tail in each patch, [B, 1, h, w] in [0, 1], floating point. h divides H and w divides W;
@@ -56,10 +56,10 @@ def patch_mixup(
 
     Returns:
         The mix, in the shape and dtype of `tail`, and in the memory format of both where they agree. Gradients reach
-        tail, head and ratio. uint8 pictures are mixed in float32 and rounded.
+        tail, head and ratio. uint8 images are mixed in float32 and rounded.
 
     Raises:
-        TypeError: integer pictures other than uint8, an integer ratio, or a number of prefix tokens that is not whole.
+        TypeError: integer images other than uint8, an integer ratio, or a number of prefix tokens that is not whole.
         ValueError: shapes or devices that do not fit, prefix tokens where there are no tokens; and, where values can
             be read without stalling a device (on the CPU, outside ``torch.compile``), NaN or infinity, a ratio outside
             [0, 1], or an index outside the batch.
@@ -112,7 +112,7 @@ def _check_grid(tail: Tensor, ratio: Tensor, num_prefix_tokens: int) -> None:
     rows, columns = ratio.shape[-2:]
     if tail.ndim == 4:
         if num_prefix_tokens:
-            raise ValueError(f"num_prefix_tokens: expected 0 for pictures and feature maps, got {num_prefix_tokens}")
+            raise ValueError(f"num_prefix_tokens: expected 0 for images and feature maps, got {num_prefix_tokens}")
         height, width = tail.shape[-2:]
         if height % rows or width % columns:
             raise ValueError(f"ratio: expected a grid that divides {height}x{width}, got {rows}x{columns}")

@@ -1,4 +1,4 @@
-"""The pairings of classic mixup: any picture with any other, and each with the one before it."""
+"""The pairings of classic mixup: any image with any other, and each with the one before it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["RandomPairing", "ShiftedPairing", "random_partners", "shifted_partne
 
 
 def random_partners(labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-    """For each picture another one of the batch, whatever its class; each is partner once.
+    """For each image another one of the batch, whatever its class; each is partner once.
 
-    The pictures are put in a random circle and each gets its neighbour, so that, unlike with a random permutation, no
-    picture is mixed with itself.
+    The images are put in a random circle and each gets its neighbour, so that, unlike with a random permutation, no
+    image is mixed with itself.
 
     Args:
         labels: [B], integers; only their number and device matter.
@@ -39,7 +39,7 @@ def random_partners(labels: Tensor, generator: torch.Generator | None = None) ->
 
 
 def shifted_partners(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """For each picture the one before it in the batch, for the first the last, as torchvision pairs them.
+    """For each image the one before it in the batch, for the first the last, as torchvision pairs them.
 
     Random only as far as the batch was shuffled.
 
@@ -65,7 +65,7 @@ def _all_but_one(labels: Tensor) -> Tensor:
 
 
 class RandomPairing(nn.Module):
-    """Any other picture of the batch, as a module: see :func:`random_partners`.
+    """Any other image of the batch, as a module: see :func:`random_partners`.
 
     Shape:
         labels [B] -> index [M], partner_index [M]; M is B, or 0 for a batch of one.
@@ -76,16 +76,16 @@ class RandomPairing(nn.Module):
     """
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """A partner for each picture, [B], and which pictures have one, [B]."""
+        """A partner for each image, [B], and which images have one, [B]."""
         return random_partners(labels, generator)
 
     def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Indices of the pictures that are mixed [M] and of their partners [M]."""
+        """Indices of the images that are mixed [M] and of their partners [M]."""
         return as_pairs(*self.partners(labels, generator))
 
 
 class ShiftedPairing(nn.Module):
-    """The picture before it in the batch, as a module: see :func:`shifted_partners`.
+    """The image before it in the batch, as a module: see :func:`shifted_partners`.
 
     Shape:
         labels [B] -> index [M], partner_index [M]; M is B, or 0 for a batch of one.
@@ -96,11 +96,11 @@ class ShiftedPairing(nn.Module):
     """
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """A partner for each picture, [B], and which pictures have one, [B]; nothing is drawn."""
+        """A partner for each image, [B], and which images have one, [B]; nothing is drawn."""
         check_labels(labels)
         check_generator(generator, labels.device)
         return shifted_partners(labels)
 
     def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Indices of the pictures that are mixed [M] and of their partners [M]."""
+        """Indices of the images that are mixed [M] and of their partners [M]."""
         return as_pairs(*self.partners(labels, generator))

@@ -1,4 +1,4 @@
-"""The lesion-aware mixup ratio of the SPMix paper: how much of the tail picture stays in each patch."""
+"""The lesion-aware mixup ratio of the SPMix paper: how much of the tail image stays in each patch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lesion_aware_ratio(
     noise: float = NOISE,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Noise, min-max per picture, cut at `alpha`, mean of each patch: Sec. 2.3 and Eq. 1 of the SPMix paper.
+    """Noise, min-max per image, cut at `alpha`, mean of each patch: Sec. 2.3 and Eq. 1 of the SPMix paper.
 
     The same in plain PyTorch::
 
@@ -41,7 +41,7 @@ def lesion_aware_ratio(
         ratio = F.avg_pool2d(((s - low) / (high - low)).clamp(max=alpha), patch_size)
 
     A map without any contrast cannot say where the lesion is; it gets no noise, and its ratio is `alpha` everywhere, so
-    that the picture whose label is kept is kept as well.
+    that the image whose label is kept is kept as well.
 
     On a GPU with Triton, and where no gradient is asked for, it is a kernel. The same state of `generator` gives the
     same ratios on one kind of device; a CPU and a GPU draw different noise.
@@ -134,7 +134,7 @@ def paper_ratio(
     The same in plain PyTorch: ``lesion_aware_ratio(torch.maximum(tail, head), patch_size, alpha, noise, generator)``.
 
     Args:
-        tail: saliency of the pictures that keep their label, [B, 1, H, W], floating point.
+        tail: saliency of the images that keep their label, [B, 1, H, W], floating point.
         head: saliency of their partners, same shape, dtype and device.
         patch_size: side of a patch in pixels; it divides H and W.
         alpha: largest ratio, in (0, 1].

@@ -24,7 +24,7 @@ def released_ratio(
     """Each map on its own: noise, patch mean, min-max, then to [0.5, 1]; the larger of the two, cut at `alpha`.
 
     Against :func:`~longtail_mix.functional.lesion_aware_ratio` the order of the steps differs, patches are averaged
-    before the stretch, and no patch keeps less than half of its own picture: with ``alpha=0.8`` the ratio lies in
+    before the stretch, and no patch keeps less than half of its own image: with ``alpha=0.8`` the ratio lies in
     [0.5, 0.8]. The released code first subtracts 0.144 from the maps and divides by 0.137; the min-max undoes that, so
     only the noise has to be in the same units, +-0.5 * 0.137.
 
@@ -37,7 +37,7 @@ def released_ratio(
         ratio = torch.maximum(of_one(tail), of_one(head)).clamp(max=alpha)
 
     Args:
-        tail: saliency of the pictures that keep their label, [B, 1, H, W], floating point; in the released code these
+        tail: saliency of the images that keep their label, [B, 1, H, W], floating point; in the released code these
             come from the uniform loader.
         head: saliency of their partners, same shape, dtype and device; in the released code from the class-balanced
             loader, the reverse of the paper's text.

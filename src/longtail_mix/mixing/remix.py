@@ -1,4 +1,4 @@
-"""Remix: mixup whose label goes to the rare class where the frequent one is only a minor part of the picture."""
+"""Remix: mixup whose label goes to the rare class where the frequent one is only a minor part of the image."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def remix(
     kappa: float = 3.0,
     tau: float = 0.5,
 ) -> tuple[Tensor, MixedTarget]:
-    """Mix pictures as mixup does, and labels in favour of the rarer class: Chou et al. 2020, Eqs. 4 to 6.
+    """Mix images as mixup does, and labels in favour of the rarer class: Chou et al. 2020, Eqs. 4 to 6.
 
-    With n1 and n2 the training pictures of the two classes, the first label's weight is
+    With n1 and n2 the training images of the two classes, the first label's weight is
 
     - 0 where ``n1 / n2 >= kappa`` and ``lam < tau``: the first is far more frequent, and the smaller part;
     - 1 where ``n1 / n2 <= 1 / kappa`` and ``1 - lam < tau``: the second is, likewise;
     - `lam` elsewhere.
 
     Args:
-        first: pictures [B, C, H, W], uint8 or floating point.
+        first: images [B, C, H, W], uint8 or floating point.
         first_labels: their classes [B], integers.
         second: their partners, same shape, dtype and device.
         second_labels: the partners' classes [B].
-        lam: the share of each first picture [B], floating point in [0, 1]; see :func:`draw_lam`.
-        class_counts: training pictures per class [K], integers, on the device of the labels.
+        lam: the share of each first image [B], floating point in [0, 1]; see :func:`draw_lam`.
+        class_counts: training images per class [K], integers, on the device of the labels.
         kappa: how many times more frequent a class has to be, above 1; 3 in the paper.
         tau: the share below which it loses its label, in [0, 1]; 0.5 in the paper.
 
@@ -54,7 +54,7 @@ def remix(
 
     Raises:
         TypeError, ValueError: as :func:`mixup`; options out of range; labels outside `class_counts`, or of a class that
-            has no pictures by it.
+            has no images by it.
 
     Example:
         >>> first, second = torch.zeros(2, 3, 2, 2), torch.ones(2, 3, 2, 2)
@@ -89,7 +89,7 @@ class Remix(nn.Module):
     """Remix with a share of its own for each pair, as a module: see :func:`remix`.
 
     Args:
-        class_counts: training pictures per class [K], position k for label k.
+        class_counts: training images per class [K], position k for label k.
         alpha: of the Beta distribution the shares come from, above 0.
         kappa: how many times more frequent a class has to be to lose its label, above 1.
         tau: the share below which it does, in [0, 1].

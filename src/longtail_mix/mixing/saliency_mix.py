@@ -1,4 +1,4 @@
-"""SaliencyMix: CutMix whose box lies where the second picture is most salient."""
+"""SaliencyMix: CutMix whose box lies where the second image is most salient."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["SaliencyMix", "saliency_mix", "saliency_peaks"]
 def saliency_peaks(saliency: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """The most salient pixel (x, y) of each map; one of them, each as likely, where several are.
 
-    So a map without contrast gives any pixel of the picture, and a wide plateau not always its upper left corner.
+    So a map without contrast gives any pixel of the image, and a wide plateau not always its upper left corner.
 
     Args:
         saliency: [B, 1, H, W], floating point.
@@ -55,10 +55,10 @@ def saliency_mix(
     lam: Tensor,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, MixedTarget]:
-    """Paste the most salient box of each second picture into the first, at the same place: Uddin et al. 2021.
+    """Paste the most salient box of each second image into the first, at the same place: Uddin et al. 2021.
 
-    The box has the sides of CutMix, ``sqrt(1 - lam)`` of the picture's, and the most salient pixel of the second
-    picture as its centre; at the border it is clipped, and the first label's weight is the share that stays.
+    The box has the sides of CutMix, ``sqrt(1 - lam)`` of the image's, and the most salient pixel of the second
+    image as its centre; at the border it is clipped, and the first label's weight is the share that stays.
 
     The whole of it::
 
@@ -66,19 +66,19 @@ def saliency_mix(
         return cutmix(first, first_labels, second, second_labels, boxes)
 
     Args:
-        first: pictures [B, C, H, W], uint8 or floating point.
+        first: images [B, C, H, W], uint8 or floating point.
         first_labels: their classes [B], integers.
-        second: the pictures that boxes are cut from, same shape, dtype and device.
+        second: the images that boxes are cut from, same shape, dtype and device.
         second_labels: their classes [B].
         second_map: their saliency [B, 1, H, W], floating point.
-        lam: the share of each first picture that should stay [B], in [0, 1]; see :func:`draw_lam`.
-        generator: chooses among pixels that are equally salient; on the same kind of device as the pictures.
+        lam: the share of each first image that should stay [B], in [0, 1]; see :func:`draw_lam`.
+        generator: chooses among pixels that are equally salient; on the same kind of device as the images.
 
     Returns:
         The mix, in shape and dtype of `first`, and ``MixedTarget(first_labels, second_labels, lam)``, lam recomputed.
 
     Raises:
-        TypeError, ValueError: pictures, labels, maps or shares that do not fit each other or are out of range.
+        TypeError, ValueError: images, labels, maps or shares that do not fit each other or are out of range.
 
     Example:
         >>> first, second = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
@@ -98,7 +98,7 @@ def saliency_mix(
     height, width = first.shape[-2:]
     if second_map.shape != (len(first), 1, height, width):
         raise ValueError(
-            f"second_map: expected one of {height}x{width} for each of {len(first)} pictures, "
+            f"second_map: expected one of {height}x{width} for each of {len(first)} images, "
             f"got shape {list(second_map.shape)}"
         )
     check_lam(lam, first)
@@ -107,15 +107,15 @@ def saliency_mix(
 
 
 class SaliencyMix(nn.Module):
-    """SaliencyMix with a map for every picture and a share of its own for each pair, as a module.
+    """SaliencyMix with a map for every image and a share of its own for each pair, as a module.
 
-    The paper uses the detector that SPMix uses too; any other module from pictures to maps can take its place.
+    The paper uses the detector that SPMix uses too; any other module from images to maps can take its place.
 
     Args:
-        alpha: of the Beta distribution that the share of the first picture comes from, above 0.
-        saliency: a module from pictures [B, 3, H, W] to maps [B, 1, H, W]. Default:
+        alpha: of the Beta distribution that the share of the first image comes from, above 0.
+        saliency: a module from images [B, 3, H, W] to maps [B, 1, H, W]. Default:
             :class:`~longtail_mix.SaliencyMap` with `mean` and `std`.
-        mean: per-channel mean the pictures were normalised with, for the default saliency.
+        mean: per-channel mean the images were normalised with, for the default saliency.
         std: per-channel standard deviation, likewise.
 
     Shape:

@@ -1,4 +1,4 @@
-"""A mix for some of the pictures only."""
+"""A mix for some of the images only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Sometimes"]
 
 
 class Sometimes(nn.Module):
-    """Mix each pair with a given probability; the other first pictures come back as they were, with ``lam = 1``.
+    """Mix each pair with a given probability; the other first images come back as they were, with ``lam = 1``.
 
     It is a mix like the one it holds, and so fits wherever that one does. It is drawn for each pair, not for the batch.
 

@@ -1,4 +1,4 @@
-"""SPMix: tail-class pictures keep their lesion and get the surroundings of head-class pictures."""
+"""SPMix: tail-class images keep their lesion and get the surroundings of head-class images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def spmix(
     std: Sequence[float] | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Mix pairs of pictures as the SPMix paper does (Secs. 2.2 to 2.4, Eqs. 1 and 2); the tail's labels stay.
+    """Mix pairs of images as the SPMix paper does (Secs. 2.2 to 2.4, Eqs. 1 and 2); the tail's labels stay.
 
     The whole method::
 
@@ -37,18 +37,18 @@ def spmix(
         mixed = patch_mixup(tail, head, ratio)
 
     Args:
-        tail: RGB pictures that keep their label [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with
+        tail: RGB images that keep their label [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with
             `mean` and `std`. H and W are multiples of `patch_size`.
         head: their partners, same shape, dtype and device.
         patch_size: side of a patch in pixels.
         alpha: largest share of the tail in a patch, in (0, 1].
         noise: half width of the uniform noise on the merged saliency.
-        mean: per-channel mean the pictures were normalised with, or None.
+        mean: per-channel mean the images were normalised with, or None.
         std: per-channel standard deviation, or None.
-        generator: where the noise comes from; on the same kind of device as the pictures.
+        generator: where the noise comes from; on the same kind of device as the images.
 
     Returns:
-        Mixed pictures, [B, 3, H, W] in the dtype of `tail`.
+        Mixed images, [B, 3, H, W] in the dtype of `tail`.
 
     Raises:
         TypeError, ValueError: as the three functions it calls.
@@ -68,8 +68,8 @@ def spmix(
 class SPMix(nn.Module):
     """Saliency-guided, patch-based mixup for long-tailed data (Wei et al. 2024): one line in a training loop.
 
-    ``images, labels = spmix(images, labels)`` gives each tail-class picture of the batch the surroundings of a
-    head-class picture of the same batch. The labels stay. Pictures of other classes, and all pictures of a batch
+    ``images, labels = spmix(images, labels)`` gives each tail-class image of the batch the surroundings of a
+    head-class image of the same batch. The labels stay. Images of other classes, and all images of a batch
     without a tail or without a head, come back as they were.
 
     The steps are modules that can be exchanged: `saliency` finds what must stay, `pairing` decides who is mixed with
@@ -77,14 +77,14 @@ class SPMix(nn.Module):
     :meth:`released` is what the authors' released code does instead.
 
     Args:
-        class_counts: training pictures per class [K], position k for label k, as ``torch.bincount(train_labels)`` gives
+        class_counts: training images per class [K], position k for label k, as ``torch.bincount(train_labels)`` gives
             them; needed to call the module on a batch, unless `pairing` is given.
-        patch_size: side of a patch in pixels; it divides height and width of the pictures.
+        patch_size: side of a patch in pixels; it divides height and width of the images.
         alpha: largest share of the tail in a patch, in (0, 1].
         noise: half width of the uniform noise on the merged saliency, on maps in [0, 1].
-        saliency: any module from pictures [B, 3, H, W] to maps [B, 1, H, W] in [0, 1]. Default:
+        saliency: any module from images [B, 3, H, W] to maps [B, 1, H, W] in [0, 1]. Default:
             :class:`~longtail_mix.SaliencyMap` with `mean` and `std`.
-        mean: per-channel mean the pictures were normalised with, for the default saliency.
+        mean: per-channel mean the images were normalised with, for the default saliency.
         std: per-channel standard deviation, likewise.
         pairing: a module with ``partners(labels, generator) -> (partner [B], mixed [B])``. Default:
             :class:`~longtail_mix.HeadTailPairing` from `class_counts`.
@@ -95,7 +95,7 @@ class SPMix(nn.Module):
         images [B, 3, H, W] and labels [B] -> the same.
 
     Raises:
-        TypeError, ValueError: options, pictures or labels out of range, each with what was expected and what came.
+        TypeError, ValueError: options, images or labels out of range, each with what was expected and what came.
 
     Example:
         >>> spmix = SPMix(class_counts=[6705, 1113, 115])  # .to(device) with the rest of your modules
@@ -152,7 +152,7 @@ class SPMix(nn.Module):
     ) -> SPMix:
         """SPMix as in the authors' released code: :class:`ReleasedRatio` and :class:`BalancedPairing`.
 
-        There every picture of a uniform batch keeps its label and is mixed with one of a class-balanced batch. With
+        There every image of a uniform batch keeps its label and is mixed with one of a class-balanced batch. With
         two loaders that is ``SPMix.released().pair(uniform_images, balanced_images)``.
 
         Example:
@@ -170,7 +170,7 @@ class SPMix(nn.Module):
         maps: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Mix the tail pictures of a batch with its head pictures.
+        """Mix the tail images of a batch with its head images.
 
         Args:
             images: [B, 3, H, W].
@@ -180,24 +180,24 @@ class SPMix(nn.Module):
             generator: where pairs and noise come from; on the same kind of device as `images`.
 
         Returns:
-            Mixed pictures [B, 3, H, W], and `labels` itself.
+            Mixed images [B, 3, H, W], and `labels` itself.
         """
         if self.pairing is None:
-            raise ValueError("class_counts: expected the pictures per class to tell tail from head, got None")
+            raise ValueError("class_counts: expected the images per class to tell tail from head, got None")
         check_images(images)
         check_labels(labels)
         check_same_device(images, labels, "images", "labels")
         if len(labels) != len(images):
-            raise ValueError(f"labels: expected one for each of {len(images)} pictures, got {len(labels)}")
+            raise ValueError(f"labels: expected one for each of {len(images)} images, got {len(labels)}")
         partner, mixed = self.pairing.partners(labels, generator)
         maps = self.saliency(images) if maps is None else self._check_maps(maps, images)
         ratio = self.recipe(maps, maps[partner], generator)
-        # A ratio of 1 leaves a picture as it is: batches keep one shape, and nothing waits for the device.
+        # A ratio of 1 leaves an image as it is: batches keep one shape, and nothing waits for the device.
         ratio = torch.where(mixed[:, None, None, None], ratio, 1)
         return patch_mixup(images, images, ratio, head_index=partner), labels
 
     def ratio(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Share of the tail in each patch, [B, 1, h, w], for pairs of pictures [B, 3, H, W]."""
+        """Share of the tail in each patch, [B, 1, h, w], for pairs of images [B, 3, H, W]."""
         check_images(tail, "tail")
         check_images(head, "head")
         check_alike(tail, head, "tail", "head")
@@ -205,11 +205,11 @@ class SPMix(nn.Module):
         return ratio
 
     def mix(self, tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: int = 0) -> Tensor:
-        """Mix pictures, feature maps [B, C, H, W] or tokens [B, N, D] with a ratio: see :func:`patch_mixup`."""
+        """Mix images, feature maps [B, C, H, W] or tokens [B, N, D] with a ratio: see :func:`patch_mixup`."""
         return patch_mixup(tail, head, ratio, num_prefix_tokens)
 
     def pair(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Mix pairs from two streams, pictures [B, 3, H, W] each; the result keeps the labels of `tail`."""
+        """Mix pairs from two streams, images [B, 3, H, W] each; the result keeps the labels of `tail`."""
         return self.mix(tail, head, self.ratio(tail, head, generator))
 
     @staticmethod
@@ -217,5 +217,5 @@ class SPMix(nn.Module):
         check_map(maps, "maps")
         check_same_device(images, maps, "images", "maps")
         if maps.shape[0] != images.shape[0] or maps.shape[-2:] != images.shape[-2:]:
-            raise ValueError(f"maps: expected one map for each picture of {list(images.shape)}, got {list(maps.shape)}")
+            raise ValueError(f"maps: expected one map for each image of {list(images.shape)}, got {list(maps.shape)}")
         return maps

@@ -28,15 +28,15 @@ LARGEST_WEIGHT = 1e30  # beside a smallest of 1: so that float32 holds it, and a
 def weighted_partners(
     labels: Tensor, class_weights: Tensor, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """For each picture another one of the batch, drawn in proportion to the weight of its class.
+    """For each image another one of the batch, drawn in proportion to the weight of its class.
 
     Args:
         labels: [B], integers.
-        class_weights: [K], floating point, at least 0: how often a picture of each class is a partner.
+        class_weights: [K], floating point, at least 0: how often an image of each class is a partner.
         generator: on the same kind of device as `labels`.
 
     Returns:
-        ``partner`` [B], int64, each picture's own index where it has none, and ``mixed`` [B] bool, where it has one.
+        ``partner`` [B], int64, each image's own index where it has none, and ``mixed`` [B] bool, where it has one.
 
     Raises:
         TypeError, ValueError: labels that are not integers [B] or (on the CPU, uncompiled) outside the classes;
@@ -62,12 +62,12 @@ def weighted_partners(
 class InverseFrequencyPairing(nn.Module):
     """Partners in inverse proportion to how frequent their class is in training, as a module.
 
-    Each picture of the batch is a partner with weight ``1 / n_k ** power``, n_k the training pictures of its class. In
+    Each image of the batch is a partner with weight ``1 / n_k ** power``, n_k the training images of its class. In
     batches drawn evenly from the data, class k is then partner with probability proportional to ``n_k ** (1 -
     power)``: 1 makes all classes equally likely, 0 leaves them as they come.
 
     Args:
-        class_counts: training pictures per class [K], position k for label k.
+        class_counts: training images per class [K], position k for label k.
         power: at least 0.
 
     Shape:
@@ -75,7 +75,7 @@ class InverseFrequencyPairing(nn.Module):
 
     Raises:
         TypeError, ValueError: bad counts or power, or weights too far apart for float32; labels outside the classes, or
-            of a class without pictures.
+            of a class without images.
 
     Example:
         >>> pairing = InverseFrequencyPairing([900, 90, 9])
@@ -101,7 +101,7 @@ class InverseFrequencyPairing(nn.Module):
         self.register_buffer("class_counts", torch.tensor(counts), persistent=False)
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """A partner for each picture, [B], and which pictures have one, [B]: see :func:`weighted_partners`."""
+        """A partner for each image, [B], and which images have one, [B]: see :func:`weighted_partners`."""
         counts = self.class_counts.to(labels.device)
         check_counted(labels, counts)
         # Relative to the most frequent class, so that a high power does not underflow.
@@ -109,7 +109,7 @@ class InverseFrequencyPairing(nn.Module):
         return weighted_partners(labels, weights, generator)
 
     def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Indices of the pictures that are mixed [M] and of their partners [M]."""
+        """Indices of the images that are mixed [M] and of their partners [M]."""
         return as_pairs(*self.partners(labels, generator))
 
     def extra_repr(self) -> str:

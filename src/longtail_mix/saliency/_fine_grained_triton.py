@@ -1,11 +1,11 @@
-"""Triton kernels for fine-grained saliency: pictures to maps in five launches, equal to the reference on every bit.
+"""Triton kernels for fine-grained saliency: images to maps in five launches, equal to the reference on every bit.
 
 Grey; both smoothings with the running sums of each row; the sums down each column; all six windows with their largest
 values; the division by those. Each is bound by memory or by loads from the cache, and each needs more of its
 neighbours than the one before has written, so none can join the next.
 
 How the bits stay equal: up to the integral image everything is whole numbers, and float32 holds them exactly in any
-order up to 2^24, a picture of 65793 pixels. Above, float32 rounds and the order shows, so each column is then walked
+order up to 2^24, an image of 65793 pixels. Above, float32 rounds and the order shows, so each column is then walked
 from top to bottom, one addition after the other, as the reference does. Divisions are IEEE (``tl.div_rn``), and no
 multiplication is fused with an addition (``enable_fp_fusion=False``).
 
@@ -29,9 +29,9 @@ _ROUNDING = tl.constexpr(8388608.0)  # 2^23: float32 holds no fractions from her
 
 
 @triton.jit
-def _byte(pictures, offset, inside, mean, std, IS_BYTE: tl.constexpr, NORMALISED: tl.constexpr):
+def _byte(images, offset, inside, mean, std, IS_BYTE: tl.constexpr, NORMALISED: tl.constexpr):
     """One channel as whole numbers 0 to 255, and whether it is NaN or infinite, as 0 or 1."""
-    value = tl.load(pictures + offset, mask=inside, other=0)
+    value = tl.load(images + offset, mask=inside, other=0)
     if IS_BYTE:
         byte = value.to(tl.int32)
         return byte, byte * 0
@@ -45,12 +45,12 @@ def _byte(pictures, offset, inside, mean, std, IS_BYTE: tl.constexpr, NORMALISED
 
 @triton.jit
 def _grey_kernel(
-    pictures, grey, state, pixels, width, blocks, stride_b, stride_c, stride_y, stride_x,
+    images, grey, state, pixels, width, blocks, stride_b, stride_c, stride_y, stride_x,
     mean_r, mean_g, mean_b, std_r, std_g, std_b,
     IS_BYTE: tl.constexpr, NORMALISED: tl.constexpr, FLAT: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Luma in 15-bit fixed point; notes in state[b, 2] whether a picture holds NaN or an infinity."""
-    picture = (tl.program_id(0) // blocks).to(tl.int64)
+    """Luma in 15-bit fixed point; notes in state[b, 2] whether an image holds NaN or an infinity."""
+    image = (tl.program_id(0) // blocks).to(tl.int64)
     pixel = (tl.program_id(0) % blocks) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < pixels
     if FLAT:
@@ -58,20 +58,20 @@ def _grey_kernel(
     else:
         y = pixel // width
         offset = y.to(tl.int64) * stride_y + (pixel - y * width).to(tl.int64) * stride_x
-    start = pictures + picture * stride_b
+    start = images + image * stride_b
     red, bad_r = _byte(start, offset, inside, mean_r, std_r, IS_BYTE, NORMALISED)
     green, bad_g = _byte(start + stride_c, offset, inside, mean_g, std_g, IS_BYTE, NORMALISED)
     blue, bad_b = _byte(start + 2 * stride_c, offset, inside, mean_b, std_b, IS_BYTE, NORMALISED)
     luma = (red * 9798 + green * 19235 + blue * 3735 + 16384) >> 15
-    tl.store(grey + picture * pixels + pixel, luma.to(tl.uint8), mask=inside)
+    tl.store(grey + image * pixels + pixel, luma.to(tl.uint8), mask=inside)
     if not IS_BYTE:
         bad = tl.where(inside, bad_r + bad_g + bad_b, 0)
-        tl.atomic_max(state + picture * 3 + 2, tl.max(bad, 0))
+        tl.atomic_max(state + image * 3 + 2, tl.max(bad, 0))
 
 
 @triton.jit
 def _reflect(at, size):
-    """Positions from -2 to size + 1 mirrored into the picture, without repeating its edge."""
+    """Positions from -2 to size + 1 mirrored into the image, without repeating its edge."""
     at = tl.abs(at)
     at = tl.abs(tl.where(at >= size, 2 * size - 2 - at, at))
     return tl.minimum(at, size - 1)
@@ -83,14 +83,14 @@ def _smooth_kernel(grey, smooth, sums, height, width, bands, ROWS: tl.constexpr,
 
     A program walks down a band of whole rows. Of each row it needs the horizontal sums at x - 1, x and x + 1; two
     rows later the first filter is known there, and two rows after that the second at x. The mirror image of a smoothed
-    picture is the smoothed mirror image, so only the reads are reflected.
+    image is the smoothed mirror image, so only the reads are reflected.
     """
-    picture = (tl.program_id(0) // bands).to(tl.int64)
+    image = (tl.program_id(0) // bands).to(tl.int64)
     first = (tl.program_id(0) % bands) * ROWS
     x = tl.arange(0, BLOCK)
     inside = x < width
     x0, x1, x3, x4 = _reflect(x - 2, width), _reflect(x - 1, width), _reflect(x + 1, width), _reflect(x + 2, width)
-    start = picture * height * width
+    start = image * height * width
     nothing = tl.zeros((BLOCK,), tl.int32)
     left1, left2, here1, here2, right1, right2, both1, both2 = (
         nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing,
@@ -120,9 +120,9 @@ def _smooth_kernel(grey, smooth, sums, height, width, bands, ROWS: tl.constexpr,
 @triton.jit
 def _column_kernel(sums, height, width, blocks, EXACT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """From sums along rows to sums over all pixels above and left, in place."""
-    picture = (tl.program_id(0) // blocks).to(tl.int64)
+    image = (tl.program_id(0) // blocks).to(tl.int64)
     x = (tl.program_id(0) % blocks) * COLUMNS + tl.arange(0, COLUMNS)
-    start = sums + picture * height * width + x
+    start = sums + image * height * width + x
     above = tl.zeros((COLUMNS,), tl.float32)
     if EXACT:
         for top in range(0, height, ROWS):
@@ -162,9 +162,9 @@ def _window_kernel(smooth, sums, found, state, height, width, bands, blocks, ROW
     """On and off summed over the six windows, packed as on + off * 2^16; their maxima into state[b, 0] and [b, 1]."""
     block = tl.program_id(0) % blocks
     band = (tl.program_id(0) // blocks) % bands
-    picture = (tl.program_id(0) // blocks // bands).to(tl.int64)
+    image = (tl.program_id(0) // blocks // bands).to(tl.int64)
     x = block * COLUMNS + tl.arange(0, COLUMNS)
-    start = picture * height * width
+    start = image * height * width
     most_on = tl.zeros((COLUMNS,), tl.int32)
     most_off = tl.zeros((COLUMNS,), tl.int32)
     for step in range(tl.minimum(ROWS, height - band * ROWS)):
@@ -182,28 +182,28 @@ def _window_kernel(smooth, sums, found, state, height, width, bands, blocks, ROW
         tl.store(found + at, on + (off << 16), mask=x < width)
         most_on, most_off = tl.maximum(most_on, on), tl.maximum(most_off, off)
     # The largest of whole numbers: whoever comes first, the result is the same.
-    tl.atomic_max(state + picture * 3, tl.max(most_on, 0))
-    tl.atomic_max(state + picture * 3 + 1, tl.max(most_off, 0))
+    tl.atomic_max(state + image * 3, tl.max(most_on, 0))
+    tl.atomic_max(state + image * 3 + 1, tl.max(most_off, 0))
 
 
 @triton.jit
 def _scale_kernel(found, state, maps, pixels, blocks, BLOCK: tl.constexpr):
-    """Each of on and off to a maximum of 255, added modulo 256; NaN where the picture held NaN or an infinity."""
-    picture = (tl.program_id(0) // blocks).to(tl.int64)
+    """Each of on and off to a maximum of 255, added modulo 256; NaN where the image held NaN or an infinity."""
+    image = (tl.program_id(0) // blocks).to(tl.int64)
     pixel = (tl.program_id(0) % blocks) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < pixels
-    most_on = tl.maximum(tl.load(state + picture * 3), 1).to(tl.float32)
-    most_off = tl.maximum(tl.load(state + picture * 3 + 1), 1).to(tl.float32)
-    value = tl.load(found + picture * pixels + pixel, mask=inside, other=0)
+    most_on = tl.maximum(tl.load(state + image * 3), 1).to(tl.float32)
+    most_off = tl.maximum(tl.load(state + image * 3 + 1), 1).to(tl.float32)
+    value = tl.load(found + image * pixels + pixel, mask=inside, other=0)
     on = (tl.div_rn((value & 65535).to(tl.float32), most_on) * 255.0).to(tl.int32)
     off = (tl.div_rn((value >> 16).to(tl.float32), most_off) * 255.0).to(tl.int32)
     total = ((on + off) & 255).to(tl.float32) * (1 / 255)
-    nan = tl.where(tl.load(state + picture * 3 + 2) > 0, float("nan"), 0.0)
-    tl.store(maps + picture * pixels + pixel, total + nan, mask=inside)
+    nan = tl.where(tl.load(state + image * 3 + 2) > 0, float("nan"), 0.0)
+    tl.store(maps + image * pixels + pixel, total + nan, mask=inside)
 
 
 def maps_of(images: Tensor, mean: list[float] | None, std: list[float] | None) -> Tensor:
-    """Maps [B, 1, H, W] of pictures [B, 3, H, W] with any strides: see :func:`longtail_mix.saliency.saliency_map`."""
+    """Maps [B, 1, H, W] of images [B, 3, H, W] with any strides: see :func:`longtail_mix.saliency.saliency_map`."""
     size, _, height, width = images.shape
     device = images.device
     maps = torch.empty((size, 1, height, width), device=device)

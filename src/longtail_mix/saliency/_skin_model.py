@@ -1,4 +1,4 @@
-"""What lies where in a dermoscopic picture: hairs closed, dark corners, the skin's colour, a threshold."""
+"""What lies where in a dermoscopic image: hairs closed, dark corners, the skin's colour, a threshold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # A dark corner is darker than this in L*, has less colour than this (distance from grey in a*, b*), and hangs
-# together with a corner of the picture: what lies outside a round lens always does, in a crop as well, because the
+# together with a corner of the image: what lies outside a round lens always does, in a crop as well, because the
 # lens is convex. A black lesion that is cut by a side does not, unless it covers a corner.
 CORNER_LIGHTNESS = 30.0
 CORNER_COLOUR = 15.0
@@ -24,13 +24,13 @@ SKIN_SPREAD = 7.0
 DARK_OUTLIER = 4.0
 # Rounds of reweighting: 3 are enough where the border is skin, 6 help where a lesion covers much of it.
 SKIN_ROUNDS = 6
-# Pull of slope and curvature towards zero, relative to a ring that is spread over the picture. Larger values
+# Pull of slope and curvature towards zero, relative to a ring that is spread over the image. Larger values
 # leave vignettes in, smaller ones let the surface follow a lesion that touches the border.
 SKIN_RIDGE = 0.0025
 
 
 def widest(maps: Tensor, cells: int, beyond: float = float("-inf")) -> Tensor:
-    """Maximum within `cells` cells in both directions; outside the picture lies `beyond`.
+    """Maximum within `cells` cells in both directions; outside the image lies `beyond`.
 
     The same as ``F.max_pool2d(maps, 2 * cells + 1, 1, cells)``, but faster on a CPU, where this pooling was half of the
     detector's time: rows, then columns, each as the maximum of shifted views.
@@ -59,7 +59,7 @@ def smooth(maps: Tensor, cells: int) -> Tensor:
 
 
 def outside_corners(lab: Tensor) -> Tensor:
-    """1 where the picture shows skin or lesion, 0 in dark corners and their rim: [B,3,H,W] -> [B,1,H,W]."""
+    """1 where the image shows skin or lesion, 0 in dark corners and their rim: [B,3,H,W] -> [B,1,H,W]."""
     is_dark = (lab[:, :1] < CORNER_LIGHTNESS) & (lab[:, 1:].square().sum(1, keepdim=True) < CORNER_COLOUR**2)
     dark = is_dark.to(lab.dtype)
     at = torch.arange(dark.shape[-1], device=lab.device)
@@ -71,12 +71,12 @@ def outside_corners(lab: Tensor) -> Tensor:
 
 
 def border_ring(valid: Tensor) -> Tensor:
-    """1 in the cells of `valid` that are at most ``RING`` cells from the picture's edge or from an invalid cell."""
+    """1 in the cells of `valid` that are at most ``RING`` cells from the image's edge or from an invalid cell."""
     return valid * widest(1 - valid, RING, beyond=1.0)
 
 
 def grid_coordinates(size: int, like: Tensor) -> Tensor:
-    """Coordinates x and y of the cells of a square grid, from -1 to 1 across the picture: [2, size * size]."""
+    """Coordinates x and y of the cells of a square grid, from -1 to 1 across the image: [2, size * size]."""
     at = (torch.arange(size, device=like.device, dtype=like.dtype) * 2 + 1 - size) / size
     return torch.stack([at.expand(size, size), at.unsqueeze(1).expand(size, size)]).flatten(1)
 

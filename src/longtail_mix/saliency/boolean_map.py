@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation
-from longtail_mix._pictures import as_bytes
+from longtail_mix._images import as_bytes
 
 __all__ = ["BooleanMapSaliency", "boolean_map_saliency"]
 
@@ -24,7 +24,7 @@ def boolean_map_saliency(
 ) -> Tensor:
     """How often a pixel lies in a region that does not touch the border, over all thresholds of all channels.
 
-    Zhang & Sclaroff (2013) cut each channel of a Lab picture at many thresholds, open both the boolean map and its
+    Zhang & Sclaroff (2013) cut each channel of a Lab image at many thresholds, open both the boolean map and its
     complement, drop the regions that are connected with the border, and average what is left: the figure is what is
     surrounded. For one channel ``c`` and the sum over every threshold this needs no boolean map. A pixel is connected
     with the border above all thresholds up to the largest minimum along any path there, which is the morphological
@@ -35,20 +35,20 @@ def boolean_map_saliency(
             return c - reconstruct_from_border(c)
         saliency = sum(surrounded(c) + surrounded(-c) for c in lab)
 
-    stretched to [0, 1] per picture. The paper's normalisation of each boolean map and its blur serve to predict where
+    stretched to [0, 1] per image. The paper's normalisation of each boolean map and its blur serve to predict where
     people look and are left out, as in its experiments on salient objects; regions are 4-connected. The
     reconstruction sweeps 4 times in all four directions, which reaches every pixel whose way to the border has few
     turns: on dermoscopy the map is within 1e-4 of the exact one on average. On mazes some regions count as surrounded
     that are not.
 
     Args:
-        images: RGB pictures [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
+        images: RGB images [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
             Regions are found on 64 x 64 pixels (bilinear, antialiased), and the map is resized back (bilinear).
-        mean: per-channel mean the pictures were normalised with, three numbers.
-        std: per-channel standard deviation the pictures were normalised with, three positive numbers.
+        mean: per-channel mean the images were normalised with, three numbers.
+        std: per-channel standard deviation the images were normalised with, three positive numbers.
 
     Returns:
-        Maps [B, 1, H, W], float32 in [0, 1], without gradient. Pictures in which nothing is surrounded give zeros; so
+        Maps [B, 1, H, W], float32 in [0, 1], without gradient. Images in which nothing is surrounded give zeros; so
         do lesions that touch the border on the part that does.
 
     Raises:
@@ -64,8 +64,8 @@ def boolean_map_saliency(
     """
     from kornia.color import rgb_to_lab
 
-    picture_bytes, is_finite = as_bytes(images, mean, std)
-    unit = picture_bytes.to(torch.float32) / 255
+    image_bytes, is_finite = as_bytes(images, mean, std)
+    unit = image_bytes.to(torch.float32) / 255
     small = F.interpolate(unit, (GRID, GRID), mode="bilinear", antialias=True)
     with torch.autocast(images.device.type, enabled=False):  # half precision is too coarse for thresholds
         channels = rgb_to_lab(small)
@@ -132,8 +132,8 @@ class BooleanMapSaliency(nn.Module):
     """Boolean map saliency as a module: :func:`boolean_map_saliency` with the normalisation stored.
 
     Args:
-        mean: per-channel mean of the normalised pictures, or None for uint8 and [0, 1] pictures.
-        std: per-channel standard deviation of the normalised pictures, or None.
+        mean: per-channel mean of the normalised images, or None for uint8 and [0, 1] images.
+        std: per-channel standard deviation of the normalised images, or None.
 
     Shape:
         images [B, 3, H, W] -> [B, 1, H, W], float32 in [0, 1], without gradient.
@@ -148,7 +148,7 @@ class BooleanMapSaliency(nn.Module):
         self.mean, self.std = check_normalisation(mean, std)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map pictures [B, 3, H, W] to saliency [B, 1, H, W]."""
+        """Map images [B, 3, H, W] to saliency [B, 1, H, W]."""
         return boolean_map_saliency(images, self.mean, self.std)
 
     def extra_repr(self) -> str:

@@ -22,7 +22,7 @@ def class_activation_map(features: Tensor, weight: Tensor, labels: Tensor) -> Te
     Args:
         features: [B, C, h, w], floating point.
         weight: of the linear layer [K, C].
-        labels: the class to look for in each picture [B], integers.
+        labels: the class to look for in each image [B], integers.
 
     Returns:
         Maps [B, 1, h, w] as :func:`~longtail_mix.functional.grad_cam` gives with ``create_graph=True``.
@@ -45,7 +45,7 @@ def class_activation_map(features: Tensor, weight: Tensor, labels: Tensor) -> Te
 
 
 def weighted_map(features: Tensor, weights: Tensor) -> Tensor:
-    """The weighted sum of the channels of [B, C, h, w] by [B, C], stretched to [0, 1] per picture: [B, 1, h, w]."""
+    """The weighted sum of the channels of [B, C, h, w] by [B, C], stretched to [0, 1] per image: [B, 1, h, w]."""
     dtype = precise(features)
     cam = (weights[..., None, None].to(dtype) * features.to(dtype)).sum(1, keepdim=True)
     low, high = cam.amin((2, 3), keepdim=True), cam.amax((2, 3), keepdim=True)
@@ -65,10 +65,10 @@ def check_features(features: Tensor, name: str = "features") -> None:
 
 
 def check_one_each(labels: Tensor, of: Tensor, num_classes: int) -> None:
-    """One label below `num_classes` for each of the pictures."""
+    """One label below `num_classes` for each of the images."""
     check_labels(labels, num_classes)
     if len(labels) != len(of):
-        raise ValueError(f"labels: expected one for each of {len(of)} pictures, got {len(labels)}")
+        raise ValueError(f"labels: expected one for each of {len(of)} images, got {len(labels)}")
     check_same_device(of, labels, "features", "labels")
 
 

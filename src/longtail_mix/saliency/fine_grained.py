@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation
-from longtail_mix._pictures import as_bytes, check_pictures
+from longtail_mix._images import as_bytes, check_normalised
 from longtail_mix._triton import kernels_run_on
 from longtail_mix.saliency._grey import grey_of_bytes
 
@@ -25,7 +25,7 @@ _CHUNK = 2**18
 def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Tensor:
     """How much each pixel differs from its surroundings, at six sizes of surroundings.
 
-    The detector of Montabone & Soto (2010) that SPMix uses. Grey pictures are smoothed twice; the centre of a
+    The detector of Montabone & Soto (2010) that SPMix uses. Grey images are smoothed twice; the centre of a
     window is compared with the mean of the rest of it, brighter ("on") and darker ("off") apart; both are summed
     over the six windows, scaled to a maximum of 255 and added. The result equals
     ``cv2.saliency.StaticSaliencyFineGrained`` of OpenCV contrib on every pixel, its 8-bit wrap-around included.
@@ -34,18 +34,18 @@ def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Seque
     that equal it on every bit take its place.
 
     Args:
-        images: RGB pictures [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
-        mean: per-channel mean the pictures were normalised with, three numbers.
-        std: per-channel standard deviation the pictures were normalised with, three positive numbers.
+        images: RGB images [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
+        mean: per-channel mean the images were normalised with, three numbers.
+        std: per-channel standard deviation the images were normalised with, three positive numbers.
 
     Returns:
-        Maps [B, 1, H, W], float32 in [0, 1], without gradient. Flat pictures give zeros. Floating-point pictures
+        Maps [B, 1, H, W], float32 in [0, 1], without gradient. Flat images give zeros. Floating-point images
         are rounded to 8 bits first, values a little outside [0, 1] clamped.
 
     Raises:
-        TypeError: pictures that are neither uint8 nor floating point.
+        TypeError: images that are neither uint8 nor floating point.
         ValueError: another shape; `mean` without `std`; and, where reading the values stalls no device (on the CPU,
-            outside ``torch.compile``), NaN, infinities or values far outside [0, 1]. Elsewhere a picture with NaN or
+            outside ``torch.compile``), NaN, infinities or values far outside [0, 1]. Elsewhere an image with NaN or
             an infinity gives a map of NaN.
 
     Example:
@@ -55,24 +55,24 @@ def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Seque
         >>> maps.shape, bool(maps[0, 0, 32, 32] > maps[0, 0, 4, 4])
         (torch.Size([2, 1, 64, 64]), True)
     """
-    mean, std = check_pictures(images, mean, std)
+    mean, std = check_normalised(images, mean, std)
     if kernels_run_on(images):
         maps: Tensor = fine_grained(images, mean, std)
         return maps
     if images.device.type != "cpu" or torch.compiler.is_compiling():
         return _reference(images, mean, std)
-    # Some thirty passes over each picture: two to three times as fast where a few pictures stay in the cache between
+    # Some thirty passes over each image: two to three times as fast where a few images stay in the cache between
     # them. The compiler fuses the passes and wants no loop.
     chunks = images.split(max(_CHUNK // (images.shape[-2] * images.shape[-1]), 1))
     return torch.cat([_reference(chunk, mean, std) for chunk in chunks])
 
 
 def _reference(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
-    picture_bytes, is_finite = as_bytes(images, mean, std)
-    grey = _smooth(_smooth(grey_of_bytes(picture_bytes)))
+    image_bytes, is_finite = as_bytes(images, mean, std)
+    grey = _smooth(_smooth(grey_of_bytes(image_bytes)))
     on, off = _centre_surround(grey)
     # Both are uint8 and their sum wraps at 256, as in OpenCV. Its last step divides by the larger of the two
-    # maxima, which is 255 already unless the picture is flat, so nothing is left to divide.
+    # maxima, which is 255 already unless the image is flat, so nothing is left to divide.
     saliency = (_to_full_range(on) + _to_full_range(off)).to(torch.float32) * (1 / 255)
     return torch.where(is_finite, saliency, torch.nan).unsqueeze(1)
 
@@ -161,7 +161,7 @@ def _pixels_around(height: int, width: int, n: int, device: torch.device) -> Ten
 
 
 def _to_full_range(sums: Tensor) -> Tensor:
-    """Scale each picture's maximum to 255, truncated to uint8.
+    """Scale each image's maximum to 255, truncated to uint8.
 
     OpenCV multiplies in double. For all whole numbers that occur, sums of six bytes, float32 gives the same.
     """
@@ -173,8 +173,8 @@ class SaliencyMap(nn.Module):
     """Fine-grained static saliency as a module: :func:`saliency_map` with the normalisation stored.
 
     Args:
-        mean: per-channel mean of the normalised pictures, or None for uint8 and [0, 1] pictures.
-        std: per-channel standard deviation of the normalised pictures, or None.
+        mean: per-channel mean of the normalised images, or None for uint8 and [0, 1] images.
+        std: per-channel standard deviation of the normalised images, or None.
 
     Shape:
         images [B, 3, H, W] -> [B, 1, H, W], float32 in [0, 1], without gradient.
@@ -189,7 +189,7 @@ class SaliencyMap(nn.Module):
         self.mean, self.std = check_normalisation(mean, std)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map pictures [B, 3, H, W] to saliency [B, 1, H, W]."""
+        """Map images [B, 3, H, W] to saliency [B, 1, H, W]."""
         return saliency_map(images, self.mean, self.std)
 
     def extra_repr(self) -> str:

@@ -32,12 +32,12 @@ def grad_cam(features: Tensor, logits: Tensor, labels: Tensor | None, create_gra
 
     There is no ReLU (that of Selvaraju et al. 2017 is not part of CARE), and the backward pass goes from the logits to
     `features` and no further. The graph is kept, so that the loss can be taken from the same logits afterwards. With
-    BatchNorm in training mode above the features, the pictures of a batch depend on each other, and so do their maps.
+    BatchNorm in training mode above the features, the images of a batch depend on each other, and so do their maps.
 
     Args:
         features: a layer's output [B, C, h, w], floating point, as it went into the logits.
         logits: scores [B, K] made of `features`.
-        labels: the class to look for in each picture [B], integers; None takes the class of the highest score.
+        labels: the class to look for in each image [B], integers; None takes the class of the highest score.
         create_graph: whether the map has a gradient, to the weights above `features` and to all below, the
             second-order part included. Without it, a map to look at.
 
@@ -69,14 +69,14 @@ class GradCAM:
 
     A context manager: the hooks are there inside ``with`` and gone after it, also after an exception. The backbone
     below the layer runs forward without a graph and is not run backward. The model stays as it is: its mode, its
-    ``requires_grad``, its ``.grad`` and the statistics of its BatchNorm (in training mode pictures are normalised by
+    ``requires_grad``, its ``.grad`` and the statistics of its BatchNorm (in training mode images are normalised by
     their own batch, as always, but not counted). It works inside a training step, under autocast, ``no_grad`` and
     ``inference_mode``, with ``DistributedDataParallel``, gradient checkpointing that is not reentrant, and
     ``torch.compile``d models (whose plain code is run). Where a loop holds features and logits already, the function
     needs no forward pass at all.
 
     Args:
-        model: pictures -> logits [B, K].
+        model: images -> logits [B, K].
         target_layer: a module of the model whose output is a feature map [B, C, h, w], usually the last with a spatial
             extent; or several of them. Where a layer runs more than once, its last run counts.
         reshape: turns a layer's output, and its gradient, into [B, C, h, w]: :class:`~longtail_mix.saliency.TokenGrid`
@@ -139,7 +139,7 @@ class GradCAM:
         self._handles = []
 
     def __call__(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The map of each picture [B, 1, h, w]."""
+        """The map of each image [B, 1, h, w]."""
         return _mean_at_largest(self.maps(images, labels))
 
     def maps(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -156,7 +156,7 @@ class GradCAM:
     def logits_and_cam(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The logits and the map of one forward pass, for a training step.
 
-        The forward pass is an ordinary one: it has a graph, and BatchNorm counts the pictures. The map has a gradient
+        The forward pass is an ordinary one: it has a graph, and BatchNorm counts the images. The map has a gradient
         if ``create_graph`` is set.
 
         Example:
@@ -220,7 +220,7 @@ class GradCAM:
 def _gradients(
     logits: Tensor, labels: Tensor | None, features: Sequence[Tensor], create_graph: bool
 ) -> tuple[Tensor, ...]:
-    """Gradient of each picture's score for its class with respect to each of `features`."""
+    """Gradient of each image's score for its class with respect to each of `features`."""
     check_floating(logits, "logits")
     if logits.ndim != 2 or logits.shape[1] == 0 or len(logits) != len(features[0]):
         raise ValueError(f"logits: expected [{len(features[0])}, K] like features, got shape {list(logits.shape)}")

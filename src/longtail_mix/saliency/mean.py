@@ -15,7 +15,7 @@ __all__ = ["MeanSaliency", "mean_saliency"]
 def mean_saliency(maps: Sequence[Tensor]) -> Tensor:
     """The mean of the maps of several detectors.
 
-    Where detectors fail on different pictures, as a learned and an unlearned one do, their mean fails on fewer. The
+    Where detectors fail on different images, as a learned and an unlearned one do, their mean fails on fewer. The
     same in plain PyTorch is ``torch.stack(maps).mean(0)``.
 
     Args:
@@ -44,7 +44,7 @@ class MeanSaliency(nn.Module):
     """Detectors side by side: see :func:`mean_saliency`.
 
     Args:
-        detectors: modules from pictures [B, 3, H, W] to maps [B, 1, H, W] in [0, 1].
+        detectors: modules from images [B, 3, H, W] to maps [B, 1, H, W] in [0, 1].
 
     Shape:
         images [B, 3, H, W] -> [B, 1, H, W] in [0, 1].
@@ -65,5 +65,5 @@ class MeanSaliency(nn.Module):
         self.detectors = nn.ModuleList(detectors)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map pictures [B, 3, H, W] to the mean saliency [B, 1, H, W]."""
+        """Map images [B, 3, H, W] to the mean saliency [B, 1, H, W]."""
         return mean_saliency([detector(images) for detector in self.detectors])

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation, check_tensor
-from longtail_mix._pictures import as_unit
+from longtail_mix._images import as_unit
 
 __all__ = ["SegmentationSaliency", "lesion_probability"]
 
 
 def lesion_probability(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Turn a segmentation network's logits into probabilities of the lesion at the size of the pictures.
+    """Turn a segmentation network's logits into probabilities of the lesion at the size of the images.
 
     The same in plain PyTorch::
 
@@ -48,20 +48,20 @@ def lesion_probability(logits: Tensor, size: tuple[int, int]) -> Tensor:
 class SegmentationSaliency(nn.Module):
     """The lesion probability of a segmentation network as saliency.
 
-    The network stays in eval mode whatever is done to the module around it, and gets no gradient: it judges pictures,
+    The network stays in eval mode whatever is done to the module around it, and gets no gradient: it judges images,
     it does not learn here. Its weights, their ``requires_grad`` and its buffers are not touched.
 
     Args:
-        model: pictures [B, 3, H, W] in [0, 1] -> logits [B, 1, h, w] or [B, 2, h, w] (background first), or a mapping
+        model: images [B, 3, H, W] in [0, 1] -> logits [B, 1, h, w] or [B, 2, h, w] (background first), or a mapping
             that holds them under ``"out"``, as torchvision's networks return. Normalisation is a part of the network.
-        mean: per-channel mean the incoming pictures were normalised with, or None for uint8 and [0, 1] pictures.
+        mean: per-channel mean the incoming images were normalised with, or None for uint8 and [0, 1] images.
         std: per-channel standard deviation, likewise.
 
     Shape:
         images [B, 3, H, W] -> [B, 1, H, W], float32 in [0, 1], without gradient.
 
     Raises:
-        TypeError, ValueError: pictures as for :class:`~longtail_mix.SaliencyMap`; logits of another shape.
+        TypeError, ValueError: images as for :class:`~longtail_mix.SaliencyMap`; logits of another shape.
 
     Example:
         >>> network = nn.Conv2d(3, 1, 3, padding=1)
@@ -84,9 +84,9 @@ class SegmentationSaliency(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Map pictures [B, 3, H, W] to lesion probabilities [B, 1, H, W]."""
-        pictures, is_finite = as_unit(images, self.mean, self.std)
-        output = self.model(pictures)
+        """Map images [B, 3, H, W] to lesion probabilities [B, 1, H, W]."""
+        unit, is_finite = as_unit(images, self.mean, self.std)
+        output = self.model(unit)
         logits = output["out"] if isinstance(output, Mapping) else output
         probability = lesion_probability(logits, (images.shape[2], images.shape[3]))
         return torch.where(is_finite.unsqueeze(1), probability, torch.nan)

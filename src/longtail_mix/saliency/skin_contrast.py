@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation
-from longtail_mix._pictures import as_bytes
+from longtail_mix._images import as_bytes
 from longtail_mix.saliency._skin_model import (
     border_ring,
     close_hairs,
@@ -24,11 +24,11 @@ from longtail_mix.saliency._skin_model import (
 
 __all__ = ["SkinContrastSaliency", "skin_contrast_saliency"]
 
-# The numbers below were chosen by hill climbing on up to 500 whole frames, 500 random crops and 150 pictures of rare
+# The numbers below were chosen by hill climbing on up to 500 whole frames, 500 random crops and 150 images of rare
 # classes from one half of ISIC 2018, split by lesion; figures in the docs are from the other half. Most may be changed
 # by a third for less than 0.002 of AUROC.
 
-# Side of the grid, in cells, on which the lesion is looked for, whatever the picture's size. Hairs are closed on
+# Side of the grid, in cells, on which the lesion is looked for, whatever the image's size. Hairs are closed on
 # twice as fine a grid, where they are about a pixel wide.
 GRID = 56
 HAIR = 2
@@ -41,7 +41,7 @@ EVIDENCE_REACH = 2
 # The lesion begins below Otsu's threshold: its rim is paler than half way between skin and lesion, and people
 # draw its outline outside the rim.
 BELOW_OTSU = 0.56
-# Spread, in Lab units, that is added to the spread of a picture's contrast; a picture with little contrast is then
+# Spread, in Lab units, that is added to the spread of an image's contrast; an image with little contrast is then
 # not stretched to noise. Below the second number, the least difference that an eye notices, there is no lesion.
 CONTRAST_FLOOR = 3.0
 NOTICEABLE = 2.3
@@ -55,7 +55,7 @@ LESION_VARIANCE = 4.0
 # overlap with the masks is best (0.82 instead of 0.80), at 1 mixes keep more skin of the partner.
 CONTRAST_ODDS = 2.0
 CELL_ODDS = 1.0
-# Width of the lesion's ellipse in its own spread, squared, and the least it may be (half sides of the picture).
+# Width of the lesion's ellipse in its own spread, squared, and the least it may be (half sides of the image).
 ELLIPSE_WIDTH = 0.85
 ELLIPSE_FLOOR = 0.015
 # The centre prior is zero at this squared distance from the centre, in half sides.
@@ -74,10 +74,10 @@ def skin_contrast_saliency(
     center_prior: float = 0.0,
     margin: float = 0.0,
 ) -> Tensor:
-    """How likely each pixel is lesion rather than skin, from this picture alone.
+    """How likely each pixel is lesion rather than skin, from this image alone.
 
     1. On a grid of 112 x 112, hairs are closed; on one of 56 x 56, colours are taken to CIELAB.
-    2. Dark corners (dark, colourless, connected with a corner of the picture) are left out of everything; their
+    2. Dark corners (dark, colourless, connected with a corner of the image) are left out of everything; their
        saliency is 0.
     3. The skin's colour is a quadratic surface, robustly fitted to a ring along the border. A lesion that touches
        the border is an outlier there, and more so the darker it is.
@@ -85,32 +85,32 @@ def skin_contrast_saliency(
        first guess at the lesion.
     5. Three rounds of a two-class model, as in expectation-maximisation. From the guess so far: a Gaussian of the
        skin's colours around the surface, a Gaussian of the lesion's, and the ellipse in which the lesion lies. The
-       log odds of a cell are those of its colour and of the lesion's share of the picture, plus its contrast, minus
+       log odds of a cell are those of its colour and of the lesion's share of the image, plus its contrast, minus
        half its squared distance from the ellipse's centre in units of the ellipse. The last term is what puts other
        spots, rulers and shadows behind the lesion, and unlike a centre prior it moves with the lesion.
-    6. The log odds are brought to the picture's size and squashed by a steep logistic, so that the map is nearly 0
+    6. The log odds are brought to the image's size and squashed by a steep logistic, so that the map is nearly 0
        or 1: a mix with it keeps the lesion and changes the skin.
 
     The same in plain PyTorch is the body of this function and of ``_skin_model.py`` beside it.
 
     Args:
-        images: RGB pictures [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
-        mean: per-channel mean the pictures were normalised with, three numbers.
-        std: per-channel standard deviation the pictures were normalised with, three positive numbers.
-        center_prior: how much the middle of the picture is preferred, at least 0, in log odds per squared half side.
+        images: RGB images [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
+        mean: per-channel mean the images were normalised with, three numbers.
+        std: per-channel standard deviation the images were normalised with, three positive numbers.
+        center_prior: how much the middle of the image is preferred, at least 0, in log odds per squared half side.
             1 suits whole frames, where lesions are centred; 0 suits random crops.
-        margin: by how much the found lesion is widened on each side, in sides of the picture, from 0 to 0.25. Mixes by
+        margin: by how much the found lesion is widened on each side, in sides of the image, from 0 to 0.25. Mixes by
             patch keep more of the lesion with a margin of about 0.035.
 
     Returns:
-        Maps [B, 1, H, W], float32 in [0, 1], without gradient. Flat pictures give zeros. Floating-point pictures
+        Maps [B, 1, H, W], float32 in [0, 1], without gradient. Flat images give zeros. Floating-point images
         are rounded to 8 bits first, values a little outside [0, 1] clamped.
 
     Raises:
-        TypeError: pictures that are neither uint8 nor floating point.
+        TypeError: images that are neither uint8 nor floating point.
         ValueError: another shape; `mean` without `std`; `center_prior` or `margin` out of range; and, where reading
             the values stalls no device (on the CPU, outside ``torch.compile``), NaN, infinities or values far outside
-            [0, 1]. Elsewhere a picture with NaN or an infinity gives a map of NaN.
+            [0, 1]. Elsewhere an image with NaN or an infinity gives a map of NaN.
 
     Example:
         >>> images = torch.full((2, 3, 64, 64), 200, dtype=torch.uint8)
@@ -120,9 +120,9 @@ def skin_contrast_saliency(
         (torch.Size([2, 1, 64, 64]), True, True)
     """
     _check_options(center_prior, margin)
-    picture_bytes, is_finite = as_bytes(images, mean, std)
+    image_bytes, is_finite = as_bytes(images, mean, std)
     with torch.autocast(images.device.type, enabled=False):
-        log_odds, valid = _log_odds(_small_lab(picture_bytes), center_prior)
+        log_odds, valid = _log_odds(_small_lab(image_bytes), center_prior)
         reach = round(margin * GRID)
         if reach:
             log_odds = widest(log_odds, reach)
@@ -132,12 +132,12 @@ def skin_contrast_saliency(
     return torch.where(is_finite.unsqueeze(1), saliency, torch.nan)
 
 
-def _small_lab(picture_bytes: Tensor) -> Tensor:
+def _small_lab(image_bytes: Tensor) -> Tensor:
     """[B,3,H,W] uint8 -> L*, a*, b* without hairs [B,3,GRID,GRID]."""
     from kornia.color import rgb_to_lab
 
     fine = F.interpolate(
-        picture_bytes.to(torch.float32) * (1 / 255),
+        image_bytes.to(torch.float32) * (1 / 255),
         (2 * GRID, 2 * GRID),
         mode="bilinear",
         align_corners=False,
@@ -148,7 +148,7 @@ def _small_lab(picture_bytes: Tensor) -> Tensor:
 
 
 def _log_odds(lab: Tensor, center_prior: float) -> tuple[Tensor, Tensor]:
-    """Log odds of lesion against skin, and 1 outside dark corners and in pictures with contrast: [B,1,GRID,GRID]."""
+    """Log odds of lesion against skin, and 1 outside dark corners and in images with contrast: [B,1,GRID,GRID]."""
     valid_map = outside_corners(lab)
     valid = valid_map.flatten(2)
     xy = grid_coordinates(GRID, lab)
@@ -219,10 +219,10 @@ class SkinContrastSaliency(nn.Module):
     """Skin contrast as a module: :func:`skin_contrast_saliency` with its options stored.
 
     Args:
-        mean: per-channel mean of the normalised pictures, or None for uint8 and [0, 1] pictures.
-        std: per-channel standard deviation of the normalised pictures, or None.
-        center_prior: how much the middle of the picture is preferred, at least 0; 1 suits whole frames, 0 crops.
-        margin: by how much the found lesion is widened, in sides of the picture.
+        mean: per-channel mean of the normalised images, or None for uint8 and [0, 1] images.
+        std: per-channel standard deviation of the normalised images, or None.
+        center_prior: how much the middle of the image is preferred, at least 0; 1 suits whole frames, 0 crops.
+        margin: by how much the found lesion is widened, in sides of the image.
 
     Shape:
         images [B, 3, H, W] -> [B, 1, H, W], float32 in [0, 1], without gradient.
@@ -245,7 +245,7 @@ class SkinContrastSaliency(nn.Module):
         self.center_prior, self.margin = center_prior, margin
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map pictures [B, 3, H, W] to saliency [B, 1, H, W]."""
+        """Map images [B, 3, H, W] to saliency [B, 1, H, W]."""
         return skin_contrast_saliency(images, self.mean, self.std, self.center_prior, self.margin)
 
     def extra_repr(self) -> str:

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation
-from longtail_mix._pictures import as_bytes
+from longtail_mix._images import as_bytes
 from longtail_mix.saliency._grey import grey_of_bytes
 
 __all__ = ["SpectralResidualSaliency", "spectral_residual_saliency"]
 
-GRID = 64  # the method works on pictures of this size; what is smaller than their pixels is noise to it
+GRID = 64  # the method works on images of this size; what is smaller than their pixels is noise to it
 SIGMA = 8.0  # of a Gaussian of 5 x 5 pixels, which is nearly a box
 # Whole numbers transformed in double have an error of about 1e-9: far below this a coefficient has no phase, and fades.
 NO_PHASE = 1e-4
@@ -24,16 +24,16 @@ NO_PHASE = 1e-4
 def spectral_residual_saliency(
     images: Tensor, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
 ) -> Tensor:
-    """What is left of a picture when the expected part of its spectrum is taken away.
+    """What is left of an image when the expected part of its spectrum is taken away.
 
-    The log amplitude of the Fourier spectrum of pictures is smooth; what sticks out of its local mean belongs to what
+    The log amplitude of the Fourier spectrum of images is smooth; what sticks out of its local mean belongs to what
     is unusual in this one. The residual goes back with the phases as they were, and its squared, blurred magnitude is
     the saliency (Hou & Zhang 2007, Eqs. 5 to 10). The steps are those of OpenCV contrib's
-    ``cv2.saliency.StaticSaliencySpectralResidual``; on real pictures the two maps differ by less than 1e-4. They are
-    further apart only where a coefficient of the spectrum is exactly zero, as in pictures made of a few straight
+    ``cv2.saliency.StaticSaliencySpectralResidual``; on real images the two maps differ by less than 1e-4. They are
+    further apart only where a coefficient of the spectrum is exactly zero, as in images made of a few straight
     edges: OpenCV then takes its phase from rounding errors, and here it is left out.
 
-    The same in plain PyTorch, for one grey picture of 64 x 64 pixels::
+    The same in plain PyTorch, for one grey image of 64 x 64 pixels::
 
         spectrum = torch.fft.fft2(grey)
         log_amplitude = torch.log1p(spectrum.abs())
@@ -43,14 +43,14 @@ def spectral_residual_saliency(
         saliency = saliency / saliency.max()
 
     Args:
-        images: RGB pictures [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
+        images: RGB images [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
             They are turned grey, resized to 64 x 64 (bilinear, without antialiasing, rounded to 8 bits as in OpenCV),
             and the map is resized back (bilinear).
-        mean: per-channel mean the pictures were normalised with, three numbers.
-        std: per-channel standard deviation the pictures were normalised with, three positive numbers.
+        mean: per-channel mean the images were normalised with, three numbers.
+        std: per-channel standard deviation the images were normalised with, three positive numbers.
 
     Returns:
-        Maps [B, 1, H, W], float32 in [0, 1], without gradient. Flat pictures give zeros.
+        Maps [B, 1, H, W], float32 in [0, 1], without gradient. Flat images give zeros.
 
     Raises:
         TypeError, ValueError: as :func:`~longtail_mix.functional.saliency_map`.
@@ -62,9 +62,9 @@ def spectral_residual_saliency(
         >>> maps.shape, bool(maps[0, 0, 40:56, 32:48].mean() > 2 * maps[0, 0].mean())
         (torch.Size([2, 1, 96, 96]), True)
     """
-    picture_bytes, is_finite = as_bytes(images, mean, std)
-    # In double, so that the grey of the small picture is rounded the same way everywhere.
-    grey = grey_of_bytes(picture_bytes).to(torch.float64).unsqueeze(1)
+    image_bytes, is_finite = as_bytes(images, mean, std)
+    # In double, so that the grey of the small image is rounded the same way everywhere.
+    grey = grey_of_bytes(image_bytes).to(torch.float64).unsqueeze(1)
     small = (F.interpolate(grey, (GRID, GRID), mode="bilinear") + 0.5).floor()
     saliency = _gaussian(_residual_magnitude(small)).square()
     is_flat = small.amax((2, 3), keepdim=True) == small.amin((2, 3), keepdim=True)
@@ -74,7 +74,7 @@ def spectral_residual_saliency(
 
 
 def _residual_magnitude(grey: Tensor) -> Tensor:
-    """Magnitude of the residual spectrum taken back to the picture, [B,1,64,64]; its scale has no meaning."""
+    """Magnitude of the residual spectrum taken back to the image, [B,1,64,64]; its scale has no meaning."""
     real, imaginary = _transform(grey, torch.zeros_like(grey))
     amplitude = torch.hypot(real, imaginary)
     log_amplitude = torch.log1p(amplitude)
@@ -106,8 +106,8 @@ class SpectralResidualSaliency(nn.Module):
     """Spectral residual saliency as a module: :func:`spectral_residual_saliency` with the normalisation stored.
 
     Args:
-        mean: per-channel mean of the normalised pictures, or None for uint8 and [0, 1] pictures.
-        std: per-channel standard deviation of the normalised pictures, or None.
+        mean: per-channel mean of the normalised images, or None for uint8 and [0, 1] images.
+        std: per-channel standard deviation of the normalised images, or None.
 
     Shape:
         images [B, 3, H, W] -> [B, 1, H, W], float32 in [0, 1], without gradient.
@@ -122,7 +122,7 @@ class SpectralResidualSaliency(nn.Module):
         self.mean, self.std = check_normalisation(mean, std)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map pictures [B, 3, H, W] to saliency [B, 1, H, W]."""
+        """Map images [B, 3, H, W] to saliency [B, 1, H, W]."""
         return spectral_residual_saliency(images, self.mean, self.std)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Draw pictures by class: first a class with the probability given, then one of its pictures."""
+"""Draw images by class: first a class with the probability given, then one of its images."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ class ClassSampler(EpochSampler):
     One draw in plain PyTorch::
 
         label = torch.multinomial(probabilities, 1)
-        row = next(deck[label])    # the pictures of that class, shuffled; shuffled again when all have been dealt
+        row = next(deck[label])    # the images of that class, shuffled; shuffled again when all have been dealt
 
     The classes of the draws are independent. Within a class nothing comes twice before everything came once, counted
-    over all ranks of an epoch: two pictures of a class are drawn equally often, give or take one, and a class that is
-    drawn less often than it has pictures has none on two ranks. A rare class has to repeat its pictures, and then ranks
+    over all ranks of an epoch: two images of a class are drawn equally often, give or take one, and a class that is
+    drawn less often than it has images has none on two ranks. A rare class has to repeat its images, and then ranks
     may get the same one.
 
     Args:
-        labels: class of each picture [N], integers: see :func:`~longtail_mix.sampling.dataset_labels`.
+        labels: class of each image [N], integers: see :func:`~longtail_mix.sampling.dataset_labels`.
         probabilities: of each class [K], at least 0, sum 1, as :func:`~longtail_mix.sampling.balanced_probabilities`
             and its like give; or a callable that gives them for an epoch, as
             :class:`~longtail_mix.sampling.ProgressiveProbabilities`.
-        num_samples: draws of an epoch over all ranks. Default: as many as there are pictures.
+        num_samples: draws of an epoch over all ranks. Default: as many as there are images.
         seed: another seed gives other epochs.
         rank: see :class:`~longtail_mix.sampling.EpochSampler`.
         num_replicas: likewise.
 
     Raises:
         TypeError, ValueError: labels that are not integers [N] from 0 to K - 1; probabilities that are not such; a
-            class that is to be drawn and has no pictures (so the counts behind the probabilities are not those of the
+            class that is to be drawn and has no images (so the counts behind the probabilities are not those of the
             labels); and as :class:`~longtail_mix.sampling.EpochSampler`. Those of a callable are checked at each epoch.
 
     Example:
@@ -75,7 +75,7 @@ class ClassSampler(EpochSampler):
         return probabilities
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        """Classes with the probabilities of the epoch, and for each a picture from the deck of its class."""
+        """Classes with the probabilities of the epoch, and for each an image from the deck of its class."""
         classes = torch.multinomial(self.probabilities(), self.num_samples, replacement=True, generator=generator)
         wanted = torch.bincount(classes, minlength=len(self.class_counts)).tolist()
         places = classes.argsort(stable=True).split(wanted)
@@ -102,4 +102,4 @@ def _check_probabilities(probabilities: Tensor, class_counts: Tensor) -> None:
     empty[: len(class_counts)] &= class_counts == 0
     if empty.any():
         missing = empty.nonzero().flatten()[:5].tolist()
-        raise ValueError(f"labels: expected pictures of every class with a probability, got none of {missing}")
+        raise ValueError(f"labels: expected images of every class with a probability, got none of {missing}")

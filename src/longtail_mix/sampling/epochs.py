@@ -94,13 +94,13 @@ class EpochSampler(Sampler[int], ABC):
 
         Args:
             position: default: as many as were handed out. Give it where a ``DataLoader`` with workers stands between,
-                which asks for pictures long before you get them: batches seen times batch size.
+                which asks for images long before you get them: batches seen times batch size.
         """
         position = self._position if position is None else position
         return {**self._identity(), "epoch": self.epoch, "position": position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where :meth:`state_dict` was taken, with the same pictures in the same order.
+        """Go on where :meth:`state_dict` was taken, with the same images in the same order.
 
         Raises:
             ValueError: a state of another seed, another number of draws or of ranks, which would not be the same order.
@@ -115,13 +115,13 @@ class EpochSampler(Sampler[int], ABC):
 
 
 class ShuffledSampler(EpochSampler):
-    """The pictures as they come: each once an epoch, in random order.
+    """The images as they come: each once an epoch, in random order.
 
-    Beside ``torch.utils.data.DistributedSampler`` it never gives one picture to two ranks (that one repeats pictures to
+    Beside ``torch.utils.data.DistributedSampler`` it never gives one image to two ranks (that one repeats images to
     make the ranks equal, this one leaves up to ``num_replicas - 1`` out), and it resumes.
 
     Args:
-        size: pictures of the data set.
+        size: images of the data set.
         seed: another seed gives other orders.
         rank: see :class:`EpochSampler`.
         num_replicas: likewise.

@@ -1,4 +1,4 @@
-"""The labels of a data set without loading a picture."""
+"""The labels of a data set without loading an image."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["dataset_labels"]
 
 
 def dataset_labels(dataset: Dataset[Any]) -> Tensor:
-    """Label of each picture of a data set, int64 [N], in its order.
+    """Label of each image of a data set, int64 [N], in its order.
 
     Reads ``targets`` or ``labels``, as the data sets of torchvision have them, with their ``target_transform``, if any;
     the second tensor of a ``TensorDataset``; and looks through ``Subset`` (so also ``random_split``) and
-    ``ConcatDataset``, however nested. It loads no pictures; where a data set tells its labels in no such way, collect
+    ``ConcatDataset``, however nested. It loads no images; where a data set tells its labels in no such way, collect
     them once yourself.
 
     Raises:
         TypeError: a data set that does not tell, labels that are not whole numbers.
-        ValueError: not one label for each picture, or a negative one.
+        ValueError: not one label for each image, or a negative one.
 
     Example:
         >>> from torch.utils.data import Subset, TensorDataset
@@ -38,7 +38,7 @@ def dataset_labels(dataset: Dataset[Any]) -> Tensor:
     labels = _told(dataset)
     check_labels(labels, name="labels of the data set")
     if len(labels) != len(dataset):  # type: ignore[arg-type]  # a Dataset need not have a length; those here have
-        raise ValueError(f"labels of the data set: expected one for each of its pictures, got {len(labels)}")
+        raise ValueError(f"labels of the data set: expected one for each of its images, got {len(labels)}")
     return labels.long()
 
 
@@ -55,6 +55,6 @@ def _told(dataset: Dataset[Any]) -> Tensor:
             except (TypeError, ValueError) as error:  # names, one-hot rows
                 raise TypeError(f"labels of the data set: expected whole numbers, got {labels[0]!r}") from error
     raise TypeError(
-        "dataset: expected one with targets or labels, a TensorDataset of pictures and labels, or a Subset or "
+        "dataset: expected one with targets or labels, a TensorDataset of images and labels, or a Subset or "
         f"ConcatDataset of such, got {type(dataset).__name__}"
     )

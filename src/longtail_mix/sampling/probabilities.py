@@ -1,4 +1,4 @@
-"""How often each class is drawn: every rule of the papers is a power of its number of pictures, or lies between two."""
+"""How often each class is drawn: every rule of the papers is a power of its number of images, or lies between two."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def class_probabilities(class_counts: Sequence[int] | Tensor, power: float) -> T
     ======  ==========================================================================
     power   the class of a draw
     ======  ==========================================================================
-    1       as the pictures come
+    1       as the images come
     1/2     square root (Mahajan et al. 2018)
     0       class-balanced: each class equally likely
     -1      reversed (Zhou et al. 2020, BBN): the rarer, the likelier
     ======  ==========================================================================
 
     Args:
-        class_counts: pictures per class [K]. A class without pictures is never drawn.
+        class_counts: images per class [K]. A class without images is never drawn.
         power: any finite number.
 
     Returns:
         Probabilities [K], float64, on the CPU; they sum to 1.
 
     Raises:
-        TypeError, ValueError: counts that are not whole numbers of at least 0 with one picture or more; a power that is
+        TypeError, ValueError: counts that are not whole numbers of at least 0 with one image or more; a power that is
             not a finite number.
 
     Example:
@@ -56,7 +56,7 @@ def class_probabilities(class_counts: Sequence[int] | Tensor, power: float) -> T
 
 
 def balanced_probabilities(class_counts: Sequence[int] | Tensor) -> Tensor:
-    """Each class that has pictures equally likely: :func:`class_probabilities` with power 0.
+    """Each class that has images equally likely: :func:`class_probabilities` with power 0.
 
     Example:
         >>> balanced_probabilities([900, 100])
@@ -66,7 +66,7 @@ def balanced_probabilities(class_counts: Sequence[int] | Tensor) -> Tensor:
 
 
 def square_root_probabilities(class_counts: Sequence[int] | Tensor) -> Tensor:
-    """A class as likely as the square root of its pictures: :func:`class_probabilities` with power 1/2.
+    """A class as likely as the square root of its images: :func:`class_probabilities` with power 1/2.
 
     Example:
         >>> square_root_probabilities([900, 100])
@@ -86,12 +86,12 @@ def reversed_probabilities(class_counts: Sequence[int] | Tensor) -> Tensor:
 
 
 def progressive_probabilities(class_counts: Sequence[int] | Tensor, progress: float) -> Tensor:
-    """From the pictures as they come to class-balanced: Eq. 2 of Kang et al. 2019.
+    """From the images as they come to class-balanced: Eq. 2 of Kang et al. 2019.
 
     ``(1 - progress) * class_probabilities(class_counts, 1) + progress * class_probabilities(class_counts, 0)``
 
     Args:
-        class_counts: pictures per class [K].
+        class_counts: images per class [K].
         progress: from 0, as they come, to 1, balanced.
 
     Raises:
@@ -111,7 +111,7 @@ class ProgressiveProbabilities:
     """The probabilities of an epoch, :func:`progressive_probabilities` with progress ``epoch / epochs``.
 
     Args:
-        class_counts: pictures per class [K].
+        class_counts: images per class [K].
         epochs: how many epochs it takes to become balanced; it stays so afterwards.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Two streams of batches side by side: the pictures as they come, and the same pictures by class."""
+"""Two streams of batches side by side: the images as they come, and the same images by class."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TwoStreamLoader:
     over samplers of this package; ``drop_last=True`` keeps all batches of one size.
 
     Args:
-        first: mostly the pictures as they come, over a :class:`~longtail_mix.sampling.ShuffledSampler`.
+        first: mostly the images as they come, over a :class:`~longtail_mix.sampling.ShuffledSampler`.
         second: mostly the class-balanced ones, over a :class:`~longtail_mix.sampling.ClassSampler`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Weighting: how much each picture counts, by its class, by its loss, and from which epoch on."""
+"""Weighting: how much each image counts, by its class, by its loss, and from which epoch on."""
 
 from longtail_mix.weighting.class_weights import (
     ClassBalancedWeights,
@@ -7,7 +7,7 @@ from longtail_mix.weighting.class_weights import (
     class_balanced_weights,
     effective_number_weights,
     mean_one_over_classes,
-    mean_one_over_pictures,
+    mean_one_over_images,
 )
 from longtail_mix.weighting.curricula import (
     ClassWiseHardExamples,
@@ -36,7 +36,7 @@ __all__ = [
     "effective_number_weights",
     "hard_examples",
     "mean_one_over_classes",
-    "mean_one_over_pictures",
+    "mean_one_over_images",
     "self_paced",
     "set_epoch",
 ]

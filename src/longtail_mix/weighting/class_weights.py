@@ -1,4 +1,4 @@
-"""Weights by class: the rarer the class, the more each of its pictures counts."""
+"""Weights by class: the rarer the class, the more each of its images counts."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = [
     "class_balanced_weights",
     "effective_number_weights",
     "mean_one_over_classes",
-    "mean_one_over_pictures",
+    "mean_one_over_images",
 ]
 
 Normalise = Callable[[Tensor, Tensor], Tensor]
-"""(weights [K], pictures of each class [K]) -> weights [K]."""
+"""(weights [K], images of each class [K]) -> weights [K]."""
 
 
 def mean_one_over_classes(weights: Tensor, class_counts: Tensor) -> Tensor:
@@ -43,11 +43,11 @@ def mean_one_over_classes(weights: Tensor, class_counts: Tensor) -> Tensor:
     return weights / weights.mean()
 
 
-def mean_one_over_pictures(weights: Tensor, class_counts: Tensor) -> Tensor:
-    """Scale the weights so that a training picture weighs 1 on average: the learning rate keeps its meaning.
+def mean_one_over_images(weights: Tensor, class_counts: Tensor) -> Tensor:
+    """Scale the weights so that a training image weighs 1 on average: the learning rate keeps its meaning.
 
     Example:
-        >>> mean_one_over_pictures(torch.tensor([1.0, 3.0]), torch.tensor([30.0, 10.0]))
+        >>> mean_one_over_images(torch.tensor([1.0, 3.0]), torch.tensor([30.0, 10.0]))
         tensor([0.6667, 2.0000])
     """
     return weights * (class_counts.sum() / (weights * class_counts).sum())
@@ -57,15 +57,15 @@ def class_balanced_weights(class_counts: Sequence[int] | Tensor, normalise: Norm
     """``N / N_c``: every class weighs the same in an epoch (Eq. 7 of Barata and Santiago 2021).
 
     Args:
-        class_counts: training pictures of each class, K of them, none zero.
-        normalise: scales the weights: :func:`mean_one_over_classes`, :func:`mean_one_over_pictures`, a function of
+        class_counts: training images of each class, K of them, none zero.
+        normalise: scales the weights: :func:`mean_one_over_classes`, :func:`mean_one_over_images`, a function of
             your own, or None for the equation as it stands.
 
     Returns:
         Weights [K] in torch's default dtype, computed in float64.
 
     Raises:
-        TypeError, ValueError: counts that are not whole numbers, or a class without pictures.
+        TypeError, ValueError: counts that are not whole numbers, or a class without images.
 
     Example:
         >>> class_balanced_weights([80, 15, 5])
@@ -79,15 +79,15 @@ def class_balanced_weights(class_counts: Sequence[int] | Tensor, normalise: Norm
 def effective_number_weights(
     class_counts: Sequence[int] | Tensor, beta: float | None = None, normalise: Normalise | None = None
 ) -> Tensor:
-    """``(1 - beta) / (1 - beta ** N_c)``: one over the effective number of pictures (Cui et al. 2019, Eq. 8 of Barata
+    """``(1 - beta) / (1 - beta ** N_c)``: one over the effective number of images (Cui et al. 2019, Eq. 8 of Barata
     and Santiago 2021).
 
     With beta 0 every class weighs 1; as beta goes to 1 the weights go to ``1 / N_c``. As printed, the default's weights
     lie between ``1 / N_c`` and ``1.6 / N``: under SGD that asks for a normalisation or for another learning rate.
 
     Args:
-        class_counts: training pictures of each class, K of them, none zero.
-        beta: in [0, 1); None is the paper's ``(N - 1) / N`` with N pictures in all.
+        class_counts: training images of each class, K of them, none zero.
+        beta: in [0, 1); None is the paper's ``(N - 1) / N`` with N images in all.
         normalise: as in :func:`class_balanced_weights`.
 
     Returns:
@@ -130,7 +130,7 @@ class ClassWeights(nn.Module):
 
     Shape:
         losses [B], labels [B] -> the weights of the labels [B];
-        losses [B], class shares [B, K] -> weights [B, K], one for each picture and class.
+        losses [B], class shares [B, K] -> weights [B, K], one for each image and class.
 
     Raises:
         TypeError, ValueError: weights that are not so.
@@ -152,7 +152,7 @@ class ClassWeights(nn.Module):
         self.register_buffer("weights", weights.detach().clone())
 
     def forward(self, losses: Tensor, target: Tensor) -> Tensor:
-        """Weights of labels [B], or of each picture and class where `target` is [B, K]; `losses` play no part."""
+        """Weights of labels [B], or of each image and class where `target` is [B, K]; `losses` play no part."""
         del losses
         check_tensor(target, "target")
         if target.ndim == 1:

@@ -1,4 +1,4 @@
-"""Weights by loss: the easiest or the hardest pictures of a batch first, more of them from epoch to epoch."""
+"""Weights by loss: the easiest or the hardest images of a batch first, more of them from epoch to epoch."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = [
 
 
 def self_paced(losses: Tensor, count: int | Tensor) -> Tensor:
-    """1 for the `count` pictures of lowest loss, 0 for the others: self-paced learning (Kumar et al. 2010).
+    """1 for the `count` images of lowest loss, 0 for the others: self-paced learning (Kumar et al. 2010).
 
     The same in plain PyTorch: ``(losses.argsort(stable=True).argsort() < count).to(losses)``. Of equal losses the
     first in the batch counts. No gradient passes.
 
     Args:
-        losses: one for each picture [B], floating point.
+        losses: one for each image [B], floating point.
         count: how many count; a number, or an integer tensor without dimensions, on the device of `losses`.
 
     Returns:
@@ -44,14 +44,14 @@ def self_paced(losses: Tensor, count: int | Tensor) -> Tensor:
 
 
 def hard_examples(losses: Tensor, count: int | Tensor) -> Tensor:
-    """1 for the `count` pictures of highest loss, 0 for the others: online hard example mining (Shrivastava et al.
+    """1 for the `count` images of highest loss, 0 for the others: online hard example mining (Shrivastava et al.
     2016).
 
     The same in plain PyTorch: ``(losses.argsort(descending=True, stable=True).argsort() < count).to(losses)``. Of
     equal losses the first in the batch counts. No gradient passes.
 
     Args:
-        losses: one for each picture [B], floating point.
+        losses: one for each image [B], floating point.
         count: how many count, as in :func:`self_paced`.
 
     Returns:
@@ -70,15 +70,15 @@ def hard_examples(losses: Tensor, count: int | Tensor) -> Tensor:
 
 
 def class_wise_hard_examples(losses: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
-    """1 for the pictures of highest loss of each class, 0 for the others; the mining within classes that Barata and
+    """1 for the images of highest loss of each class, 0 for the others; the mining within classes that Barata and
     Santiago 2021 name as future work.
 
-    The same for one class: ``hard_examples(losses[labels == c], counts[number of pictures of c])``.
+    The same for one class: ``hard_examples(losses[labels == c], counts[number of images of c])``.
 
     Args:
-        losses: one for each picture [B], floating point.
+        losses: one for each image [B], floating point.
         labels: integer classes [B].
-        counts: how many count of a class with 0, 1, 2, ... pictures in the batch: [at least B + 1], integers.
+        counts: how many count of a class with 0, 1, 2, ... images in the batch: [at least B + 1], integers.
 
     Returns:
         Weights [B], 0 or 1.
@@ -99,23 +99,23 @@ def class_wise_hard_examples(losses: Tensor, labels: Tensor, counts: Tensor) -> 
         raise ValueError(f"labels: expected integer labels [{len(losses)}], got {labels.dtype} {list(labels.shape)}")
     if counts.ndim != 1 or len(counts) <= len(losses) or counts.is_floating_point():
         raise ValueError(
-            f"counts: expected an integer for each of 0 to {len(losses)} pictures, "
+            f"counts: expected an integer for each of 0 to {len(losses)} images, "
             f"got {counts.dtype} {list(counts.shape)}"
         )
     losses = losses.detach()
     position = torch.arange(len(losses), device=losses.device)
-    same = labels.unsqueeze(1) == labels  # [B, B]: picture j, down, beside picture i, across
+    same = labels.unsqueeze(1) == labels  # [B, B]: image j, down, beside image i, across
     harder = losses.unsqueeze(1) > losses
     first = (losses.unsqueeze(1) == losses) & (position.unsqueeze(1) < position)
-    rank = (same & (harder | first)).sum(0)  # how many of its class come before picture i
+    rank = (same & (harder | first)).sum(0)  # how many of its class come before image i
     return (rank < counts[same.sum(0)]).to(losses.dtype)
 
 
 def check_losses(losses: Tensor) -> None:
-    """One loss for each picture, [B]."""
+    """One loss for each image, [B]."""
     check_floating(losses, "losses")
     if losses.ndim != 1:
-        raise ValueError(f'losses: expected one for each picture [B] (reduction="none"), got {list(losses.shape)}')
+        raise ValueError(f'losses: expected one for each image [B] (reduction="none"), got {list(losses.shape)}')
 
 
 def check_count(count: int | Tensor) -> None:
@@ -134,7 +134,7 @@ def _rank(losses: Tensor, descending: bool) -> Tensor:
 
 
 class SelfPaced(nn.Module):
-    """Self-paced learning: the easiest pictures of each batch count, more of them from epoch to epoch.
+    """Self-paced learning: the easiest images of each batch count, more of them from epoch to epoch.
 
     Args:
         pace: how many count; call its ``set_epoch`` (or :func:`~longtail_mix.weighting.set_epoch`) every epoch.
@@ -160,7 +160,7 @@ class SelfPaced(nn.Module):
 
 
 class HardExamples(nn.Module):
-    """Online hard example mining: the hardest pictures of each batch count, more of them from epoch to epoch.
+    """Online hard example mining: the hardest images of each batch count, more of them from epoch to epoch.
 
     Args:
         pace: how many count; call its ``set_epoch`` (or :func:`~longtail_mix.weighting.set_epoch`) every epoch.
@@ -186,15 +186,15 @@ class HardExamples(nn.Module):
 
 
 class ClassWiseHardExamples(nn.Module):
-    """Hard example mining within each class: of its pictures in the batch the hardest count, by the same pace.
+    """Hard example mining within each class: of its images in the batch the hardest count, by the same pace.
 
-    A class with one picture in the batch always keeps it.
+    A class with one image in the batch always keeps it.
 
     Args:
         pace: how many of how many count, here of each class; its ``batch_size`` is that of the whole batch.
 
     Shape:
-        losses [B], labels [B] or class shares [B, K] -> weights [B], 0 or 1. A picture with shares belongs to the
+        losses [B], labels [B] or class shares [B, K] -> weights [B], 0 or 1. An image with shares belongs to the
         class with the largest one, the first of equals.
 
     Example:

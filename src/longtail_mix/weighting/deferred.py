@@ -1,4 +1,4 @@
-"""Deferred re-weighting: learn from every picture alike first, switch the weights on later."""
+"""Deferred re-weighting: learn from every image alike first, switch the weights on later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many pictures of a batch count in which epoch: the schedule of Eq. 9 of Barata and Santiago 2021."""
+"""How many images of a batch count in which epoch: the schedule of Eq. 9 of Barata and Santiago 2021."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["Pace"]
 
 
 class Pace(EpochSchedule):
-    """``m = M e^{alpha e} / (1 + e^{alpha e})`` pictures of M in epoch e: from half of them to all (Eq. 9).
+    """``m = M e^{alpha e} / (1 + e^{alpha e})`` images of M in epoch e: from half of them to all (Eq. 9).
 
     The paper asks for an alpha with which all count in the second half of training. m is rounded to the nearest whole
     number, halves up, so the smallest such alpha is ``2 ln(2 M - 1) / epochs``: at ``e = epochs / 2`` it gives
-    ``M - 1/2``. That is the default; a smaller batch, the last one of an epoch or the pictures of one class, has its
+    ``M - 1/2``. That is the default; a smaller batch, the last one of an epoch or the images of one class, has its
     own M and so its own alpha, and an empty one keeps none.
 
     Args:
@@ -54,7 +54,7 @@ class Pace(EpochSchedule):
         self.epoch_changed()
 
     def count(self, batch_size: int) -> int:
-        """How many of `batch_size` pictures count in this epoch."""
+        """How many of `batch_size` images count in this epoch."""
         check_whole(batch_size, "batch_size", 0)
         if batch_size == 0:
             return 0
@@ -75,7 +75,7 @@ class Pace(EpochSchedule):
         """M as an integer tensor on the device of the module, for one M or for a tensor of them.
 
         Raises:
-            ValueError: a number of pictures beyond ``batch_size``.
+            ValueError: a number of images beyond ``batch_size``.
         """
         if not isinstance(batch_size, Tensor) and batch_size > self.batch_size:
             raise ValueError(f"losses: expected at most batch_size = {self.batch_size} of them, got {batch_size}")

@@ -49,7 +49,7 @@ def test_names_are_given_once():
     assert len(set(NAMES)) == len(NAMES)
 
 
-# These have such a test of their own, with the pictures they are hard for; compiling them takes seconds each.
+# These have such a test of their own, with the images they are hard for; compiling them takes seconds each.
 COMPILED_ELSEWHERE = ("saliency", "spectral_residual", "boolean_map", "skin_contrast", "spmix", "spmix_released")
 
 
@@ -66,7 +66,7 @@ def test_every_case_compiles_as_one_graph_to_the_same_result(case):
 
 
 def test_the_compiler_draws_what_plain_pytorch_draws_while_it_is_checked():
-    case = Case("draw", lambda: torch.rand_like, inputs.pictures, ((2, 3, 4, 4),), (torch.float32,), draws=True)
+    case = Case("draw", lambda: torch.rand_like, inputs.images, ((2, 3, 4, 4),), (torch.float32,), draws=True)
     (problem,) = case.problems()
     eager = EAGER.checked(problem, CPU)
     assert compare_with_reference(COMPILED.checked(problem, CPU), eager, draw(problem, seeded())) == 0
@@ -113,7 +113,7 @@ def test_every_peer_runs_and_agrees_where_it_computes_the_same(case, peer):
             True,
             3 * 4 * 3 * 32 * 32 * 4 + 4 * 16 + 4 * 3 * 1024 * 4 + 2 * (2 * 4 * 3 * 1024 * 4 + 4 * 16),
         ),
-        # pictures and labels in, pictures out; the labels are the same tensor
+        # images and labels in, images out; the labels are the same tensor
         ("spmix", False, 2 * 4 * 3 * 32 * 32 * 4 + 4 * 8),
     ],
 )

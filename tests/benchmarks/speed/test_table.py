@@ -30,7 +30,7 @@ def record(peers=(("torchvision MixUp", 5.0), ("timm Mixup", 8.0))):
         "size": "64x3x224x224",
         "dtype": "float32",
         "direction": "forward",
-        "pictures": 64,
+        "images": 64,
         "floor_bytes": 8_000_000,
         "checks": {"compiled": 0.0},
         "contenders": with_ratios(rows, 8_000_000, 64),
@@ -57,7 +57,7 @@ def cells(text, name):
 def test_ratios_by_hand():
     rows = {row["name"]: row for row in record()["contenders"]}
     assert rows["eager"]["gb_per_s"] == pytest.approx(0.8)
-    assert rows["eager"]["pictures_per_s"] == pytest.approx(6400)
+    assert rows["eager"]["images_per_s"] == pytest.approx(6400)
     assert rows["eager"]["of_roof"] == pytest.approx(0.2)
     assert rows["eager"]["over_best_peer"] == pytest.approx(0.5)  # a loss
     assert rows["compiled"]["over_best_peer"] == pytest.approx(1.25)

@@ -1,4 +1,4 @@
-"""The pictures an example trains on: made-up dermoscopy or ISIC 2018, split by lesion, as uint8 tensors."""
+"""The images an example trains on: made-up dermoscopy or ISIC 2018, split by lesion, as uint8 tensors."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from longtail_mix.data import (
     LESION_TYPES,
     Split,
     isic2018_masks,
+    load_images,
     load_masks,
-    load_pictures,
     read_isic2018,
     synthetic_dermoscopy,
 )
 
-# Long-tailed like ISIC 2018: half of the pictures show the first class, one in a hundred the last.
+# Long-tailed like ISIC 2018: half of the images show the first class, one in a hundred the last.
 SYNTHETIC_COUNTS = (1200, 420, 360, 240, 120, 60, 30)
 SYNTHETIC_TEST_PER_CLASS = 60
 BACKGROUND_CUE = 0.9
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Pictures of one side of a split."""
+class Images:
+    """Images of one side of a split."""
 
     images: Tensor  # uint8 [N, 3, S, S]
     labels: Tensor  # int64 [N]
     lesions: tuple[str, ...]
     masks: Tensor | None = None  # bool [N, 1, S, S], true inside the lesion
 
-    def to(self, device: torch.device) -> Pictures:
+    def to(self, device: torch.device) -> Images:
         masks = None if self.masks is None else self.masks.to(device)
-        return Pictures(self.images.to(device), self.labels.to(device), self.lesions, masks)
+        return Images(self.images.to(device), self.labels.to(device), self.lesions, masks)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What to learn: the class names and the sides, each with pictures of every class."""
+    """What to learn: the class names and the sides, each with images of every class."""
 
     name: str
     classes: tuple[str, ...]
-    train: Pictures
-    test: Pictures
-    validation: Pictures | None = None  # where the split has one
+    train: Images
+    test: Images
+    validation: Images | None = None  # where the split has one
 
     def __post_init__(self) -> None:
         for side, name in ((self.train, "train"), (self.test, "test"), (self.validation, "validation")):
@@ -56,10 +56,10 @@ class Task:
                 continue
             counts = torch.bincount(side.labels, minlength=len(self.classes)).tolist()
             if 0 in counts:
-                raise ValueError(f"{name}: expected pictures of every class of {self.classes}, got {counts}")
+                raise ValueError(f"{name}: expected images of every class of {self.classes}, got {counts}")
 
     def class_counts(self) -> list[int]:
-        """Training pictures per class."""
+        """Training images per class."""
         counts: list[int] = torch.bincount(self.train.labels, minlength=len(self.classes)).tolist()
         return counts
 
@@ -71,15 +71,15 @@ class Task:
 def synthetic_task(size: int, seed: int, background_cue: float = BACKGROUND_CUE, validation_per_class: int = 0) -> Task:
     """Long-tailed made-up dermoscopy whose skin gives the class away in training and says nothing in the test.
 
-    Validation is like the test; with 0 pictures a class there is none.
+    Validation is like the test; with 0 images a class there is none.
     """
     train = synthetic_dermoscopy(SYNTHETIC_COUNTS, size, seed=2 * seed, background_cue=background_cue)
     per_class = [SYNTHETIC_TEST_PER_CLASS] * len(SYNTHETIC_COUNTS)
     test = synthetic_dermoscopy(per_class, size, seed=2 * seed + 1)
-    sides = [Pictures(side.images, side.labels, side.lesions, side.masks) for side in (train, test)]
+    sides = [Images(side.images, side.labels, side.lesions, side.masks) for side in (train, test)]
     if validation_per_class:
         aside = synthetic_dermoscopy([validation_per_class] * len(SYNTHETIC_COUNTS), size, seed=-1 - seed)
-        sides.append(Pictures(aside.images, aside.labels, aside.lesions, aside.masks))
+        sides.append(Images(aside.images, aside.labels, aside.lesions, aside.masks))
     return Task(f"synthetic, background cue {background_cue}", LESION_TYPES, *sides)
 
 
@@ -94,12 +94,12 @@ def isic2018_task(
     """ISIC 2018 Task 3, square centre crops, split by lesion; validation where the split has a part for it."""
     data = read_isic2018(root)
     sides = split(data.labels, data.lesions, seed=seed)
-    images = load_pictures(data.paths, size, cache_dir=cache_dir)
+    images = load_images(data.paths, size, cache_dir=cache_dir)
     masks = load_masks(isic2018_masks(data), size, cache_dir=cache_dir) if with_masks else None
 
-    def side(rows: Tensor) -> Pictures:
+    def side(rows: Tensor) -> Images:
         lesion_masks = None if masks is None else masks[rows]
-        return Pictures(images[rows], data.labels[rows], pick(data.lesions, rows), lesion_masks)
+        return Images(images[rows], data.labels[rows], pick(data.lesions, rows), lesion_masks)
 
     validation = side(sides.val) if len(sides.val) else None
     return Task(f"ISIC 2018, {split.__name__}", CLASSES, side(sides.train), side(sides.test), validation)

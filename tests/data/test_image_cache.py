@@ -13,8 +13,8 @@ from PIL import Image
 from longtail_mix.data import (
     center_crop_square,
     isic2018_masks,
+    load_images,
     load_masks,
-    load_pictures,
     read_isic2018,
     squash,
 )
@@ -24,7 +24,7 @@ SIZES = [(40, 30), (30, 40), (33, 33), (7, 5), (61, 20)]
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    """Five noise pictures of odd shapes."""
+    """Five noise images of odd shapes."""
     rng = np.random.default_rng(0)
     paths = [tmp_path / "in" / f"{i}.{'jpg' if i % 2 else 'png'}" for i in range(len(SIZES))]
     paths[0].parent.mkdir()
@@ -39,7 +39,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def load(files: list[Path], cache: Path, size: int = 16, fit=center_crop_square) -> torch.Tensor:
-    return load_pictures(files, size, fit, cache, progress=False)
+    return load_images(files, size, fit, cache, progress=False)
 
 
 def only(cache: Path) -> Path:
@@ -47,28 +47,28 @@ def only(cache: Path) -> Path:
     return file
 
 
-def flipped(picture: Image.Image, size: int) -> Image.Image:
+def flipped(image: Image.Image, size: int) -> Image.Image:
     """A fit of a user's own."""
-    return squash(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), size)
+    return squash(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), size)
 
 
-def too_small(picture: Image.Image, size: int) -> Image.Image:
-    return picture.resize((size, size - 1))
+def too_small(image: Image.Image, size: int) -> Image.Image:
+    return image.resize((size, size - 1))
 
 
-def grey(picture: Image.Image, size: int) -> Image.Image:
-    return squash(picture, size).convert("L")
+def grey(image: Image.Image, size: int) -> Image.Image:
+    return squash(image, size).convert("L")
 
 
-def failing(_picture: Image.Image, _size: int) -> Image.Image:
+def failing(_image: Image.Image, _size: int) -> Image.Image:
     raise ZeroDivisionError("a fit's own mistake")
 
 
 def test_squash_is_a_plain_resize(files: list[Path], cache: Path) -> None:
-    pictures = load(files, cache, 16, squash)
-    assert pictures.shape == (5, 3, 16, 16)
-    assert pictures.dtype == torch.uint8
-    for path, got in zip(files, pictures, strict=True):
+    images = load(files, cache, 16, squash)
+    assert images.shape == (5, 3, 16, 16)
+    assert images.dtype == torch.uint8
+    for path, got in zip(files, images, strict=True):
         expected = np.asarray(Image.open(path).convert("RGB").resize((16, 16), Image.Resampling.BICUBIC))
         assert np.array_equal(got.permute(1, 2, 0).numpy(), expected)
 
@@ -88,14 +88,14 @@ def test_resizing_is_antialiased() -> None:
     assert abs(inner.astype(int) - 127).max() < 6
 
 
-def test_pictures_of_other_modes(tmp_path: Path, cache: Path) -> None:
+def test_images_of_other_modes(tmp_path: Path, cache: Path) -> None:
     paths = []
     for mode, color in (("L", 90), ("RGBA", (90, 90, 90, 255)), ("P", 0), ("CMYK", (0, 0, 0, 165))):
-        picture = Image.new(mode, (9, 9), color)
+        image = Image.new(mode, (9, 9), color)
         if mode == "P":
-            picture.putpalette([90, 90, 90])
+            image.putpalette([90, 90, 90])
         paths.append(tmp_path / f"{mode}.{'jpg' if mode == 'CMYK' else 'png'}")
-        picture.save(paths[-1])
+        image.save(paths[-1])
     assert torch.equal(load(paths, cache, 4), torch.full((4, 3, 4, 4), 90, dtype=torch.uint8))
 
 
@@ -108,7 +108,7 @@ def test_the_cache_is_used_and_equal(files: list[Path], cache: Path, monkeypatch
     assert only(cache) == file
 
 
-def test_the_same_pictures_elsewhere_share_the_cache(files: list[Path], cache: Path) -> None:
+def test_the_same_images_elsewhere_share_the_cache(files: list[Path], cache: Path) -> None:
     made = load(files, cache)
     moved = files[0].parent.rename(files[0].parent.with_name("elsewhere"))
     assert torch.equal(load([moved / path.name for path in files], cache), made)
@@ -143,15 +143,15 @@ def test_a_changed_file_is_noticed(files: list[Path], cache: Path) -> None:
 def test_an_edited_fit_is_noticed(files: list[Path], cache: Path) -> None:
     def version(body: str):
         names: dict[str, object] = {"__name__": "notebook"}
-        exec(f"def fit(picture, size):\n    return {body}", names)
+        exec(f"def fit(image, size):\n    return {body}", names)
         return names["fit"]
 
-    first = load(files, cache, fit=version("picture.resize((size, size))"))
-    turned = load(files, cache, fit=version("picture.rotate(180).resize((size, size))"))
-    quarter = load(files, cache, fit=version("picture.rotate(90).resize((size, size))"))
+    first = load(files, cache, fit=version("image.resize((size, size))"))
+    turned = load(files, cache, fit=version("image.rotate(180).resize((size, size))"))
+    quarter = load(files, cache, fit=version("image.rotate(90).resize((size, size))"))
     assert not torch.equal(first, turned)
     assert not torch.equal(turned, quarter)
-    assert torch.equal(load(files, cache, fit=version("picture.resize((size, size))")), first)
+    assert torch.equal(load(files, cache, fit=version("image.resize((size, size))")), first)
     assert len(list(cache.glob("*.pt"))) == 3
 
 
@@ -185,8 +185,8 @@ def test_a_damaged_cache_is_made_again_with_a_warning(files: list[Path], cache: 
 def test_a_cache_that_cannot_be_written(files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.warns(RuntimeWarning, match="the cache cannot be written"):
-        pictures = load(files, tmp_path / "file" / "cache")
-    assert pictures.shape == (5, 3, 16, 16)
+        images = load(files, tmp_path / "file" / "cache")
+    assert images.shape == (5, 3, 16, 16)
 
 
 def test_nothing_is_left_where_writing_breaks_off(
@@ -204,15 +204,15 @@ def test_nothing_is_left_where_writing_breaks_off(
 
 def test_default_cache_dir(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    load_pictures(files, 8, progress=False)
+    load_images(files, 8, progress=False)
     assert only(tmp_path / "xdg" / "longtail_mix").suffix == ".pt"
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
-    load_pictures(files, 8, progress=False)
+    load_images(files, 8, progress=False)
     assert only(tmp_path / "home" / ".cache" / "longtail_mix").suffix == ".pt"
 
 
-def test_damaged_pictures_are_collected(files: list[Path], cache: Path) -> None:
+def test_damaged_images_are_collected(files: list[Path], cache: Path) -> None:
     files[0].write_bytes(files[0].read_bytes()[:100])
     files[1].write_bytes(files[1].read_bytes()[: files[1].stat().st_size // 2])
     files[3].write_bytes(b"")
@@ -234,7 +234,7 @@ def test_many_offenders_are_counted_and_five_are_named(files: list[Path], cache:
         load([files[0], files[0].parent], cache)
 
 
-def test_no_pictures(cache: Path) -> None:
+def test_no_images(cache: Path) -> None:
     for _ in range(2):
         assert load([], cache, 4).shape == (0, 3, 4, 4)
 
@@ -242,23 +242,23 @@ def test_no_pictures(cache: Path) -> None:
 def test_bad_arguments(files: list[Path], cache: Path) -> None:
     for path in (files[0], str(files[0])):
         with pytest.raises(TypeError, match="paths: expected a sequence of paths, got the single path"):
-            load_pictures(path, 8)
+            load_images(path, 8)
     with pytest.raises(ValueError, match="size: expected at least 1, got 0"):
         load(files, cache, 0)
     with pytest.raises(TypeError, match=r"size: expected a whole number, got 8.0"):
         load(files, cache, 8.0)
     with pytest.raises(ValueError, match="workers: expected at least 1, got 0"):
-        load_pictures(files, 8, cache_dir=cache, workers=0)
+        load_images(files, 8, cache_dir=cache, workers=0)
 
-    def local(picture: Image.Image, size: int) -> Image.Image:
-        return squash(picture, size)
+    def local(image: Image.Image, size: int) -> Image.Image:
+        return squash(image, size)
 
-    for fit in (local, lambda picture, size: squash(picture, size), partial(squash), "squash"):
+    for fit in (local, lambda image, size: squash(image, size), partial(squash), "squash"):
         with pytest.raises(TypeError, match="fit: expected a function at the top of a module"):
             load(files, cache, fit=fit)
-    with pytest.raises(ValueError, match="fit: expected a 16x16 picture in mode RGB, got 16x15 in mode RGB"):
+    with pytest.raises(ValueError, match="fit: expected a 16x16 image in mode RGB, got 16x15 in mode RGB"):
         load(files, cache, fit=too_small)
-    with pytest.raises(ValueError, match="fit: expected a 16x16 picture in mode RGB, got 16x16 in mode L"):
+    with pytest.raises(ValueError, match="fit: expected a 16x16 image in mode RGB, got 16x16 in mode L"):
         load(files, cache, fit=grey)
     with pytest.raises(ZeroDivisionError, match="a fit's own mistake"):
         load(files, cache, fit=failing)
@@ -268,14 +268,14 @@ def test_bad_arguments(files: list[Path], cache: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_number_of_workers_changes_nothing(files: list[Path], tmp_path: Path, workers: int) -> None:
     expected = load(files, tmp_path / "a")
-    got = load_pictures(files, 16, cache_dir=tmp_path / "b", workers=workers, progress=False)
+    got = load_images(files, 16, cache_dir=tmp_path / "b", workers=workers, progress=False)
     assert torch.equal(got, expected)
 
 
 def test_progress_is_shown_when_asked_for(files: list[Path], cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    load_pictures(files, 8, cache_dir=cache, progress=False)
+    load_images(files, 8, cache_dir=cache, progress=False)
     assert capsys.readouterr().err == ""
-    load_pictures(files, 9, cache_dir=cache)
+    load_images(files, 9, cache_dir=cache)
     shown = capsys.readouterr().err
     assert "reading" in shown
     assert "decoding" in shown
@@ -306,14 +306,14 @@ def test_masks_are_thresholded_at_half(tmp_path: Path, cache: Path) -> None:
     assert masks.tolist() == [[[[True, False], [True, False]]]]
 
 
-def test_masks_line_up_with_their_pictures(tmp_path: Path, cache: Path) -> None:
+def test_masks_line_up_with_their_images(tmp_path: Path, cache: Path) -> None:
     disc = np.hypot(*(np.mgrid[:75, :100] - np.array([40, 30])[:, None, None])) < 20
     Image.fromarray(disc).save(tmp_path / "mask.png")
-    Image.fromarray(disc[..., None].repeat(3, 2).astype(np.uint8) * 255).save(tmp_path / "picture.png")
+    Image.fromarray(disc[..., None].repeat(3, 2).astype(np.uint8) * 255).save(tmp_path / "image.png")
     for fit in (center_crop_square, squash, flipped):
         mask = load_masks([tmp_path / "mask.png"], 32, fit, cache, progress=False)
-        picture = load_pictures([tmp_path / "picture.png"], 32, fit, cache, progress=False)
-        assert torch.equal(mask, picture[:, :1] > 127)
+        image = load_images([tmp_path / "image.png"], 32, fit, cache, progress=False)
+        assert torch.equal(mask, image[:, :1] > 127)
 
 
 def test_masks_that_are_not_0_and_255(tmp_path: Path, cache: Path) -> None:
@@ -325,8 +325,8 @@ def test_masks_that_are_not_0_and_255(tmp_path: Path, cache: Path) -> None:
 def test_two_processes_may_make_one_cache_at_once(files: list[Path], cache: Path) -> None:
     """Two processes that make the same cache at once both get it right, and one file is left."""
     program = (
-        "import sys; from longtail_mix.data import load_pictures;"
-        "print(int(load_pictures(sys.argv[2:], 16, cache_dir=sys.argv[1], progress=False).sum()))"
+        "import sys; from longtail_mix.data import load_images;"
+        "print(int(load_images(sys.argv[2:], 16, cache_dir=sys.argv[1], progress=False).sum()))"
     )
     command = [sys.executable, "-c", program, str(cache), *map(str, files)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -335,16 +335,16 @@ def test_two_processes_may_make_one_cache_at_once(files: list[Path], cache: Path
     only(cache)
 
 
-def test_real_pictures_and_masks(isic2018_root: Path, cache: Path) -> None:
+def test_real_images_and_masks(isic2018_root: Path, cache: Path) -> None:
     data = read_isic2018(isic2018_root)
     paths, masks = data.paths[::200], isic2018_masks(data)[::200]
     for _ in range(2):
-        pictures = load_pictures(paths, 64, cache_dir=cache, progress=False)
+        images = load_images(paths, 64, cache_dir=cache, progress=False)
         lesions = load_masks(masks, 64, cache_dir=cache, progress=False)
-    assert pictures.shape == (51, 3, 64, 64)
+    assert images.shape == (51, 3, 64, 64)
     assert lesions.flatten(1).any(1).all()
-    # Lesions are darker than the skin around them: that masks and pictures are of the same rows shows in nearly all.
-    grey_values = pictures.float().mean(1, keepdim=True)
+    # Lesions are darker than the skin around them: that masks and images are of the same rows shows in nearly all.
+    grey_values = images.float().mean(1, keepdim=True)
     inside = torch.stack([g[m].mean() for g, m in zip(grey_values, lesions, strict=True)])
     outside = torch.stack([g[~m].mean() for g, m in zip(grey_values, lesions, strict=True)])
     assert (inside < outside).float().mean() > 0.8

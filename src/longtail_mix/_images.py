@@ -1,4 +1,4 @@
-"""Pictures as users hold them -> [0, 1], and -> 8 bits for the detectors that are defined on bytes."""
+"""Images as users hold them -> [0, 1], and -> 8 bits for the detectors that are defined on bytes."""
 
 from __future__ import annotations
 
@@ -9,66 +9,66 @@ from torch import Tensor
 
 from longtail_mix._checks import check_images, check_normalisation, values_are_readable
 
-# Interpolation overshoots [0, 1] a little; a normalised picture, or one in [0, 255], exceeds it by far.
+# Interpolation overshoots [0, 1] a little; a normalised image, or one in [0, 255], exceeds it by far.
 OVERSHOOT = 0.25
 
 
-def check_pictures(
+def check_normalised(
     images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None
 ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
-    """Raise unless the pictures and their normalisation fit; the normalisation as tuples. Reads no pixel."""
+    """Raise unless the images and their normalisation fit; the normalisation as tuples. Reads no pixel."""
     check_images(images)
     mean, std = check_normalisation(mean, std)
     if images.dtype == torch.uint8 and mean is not None:
-        raise ValueError("mean, std: expected None for uint8 pictures, which are not normalised, got numbers")
+        raise ValueError("mean, std: expected None for uint8 images, which are not normalised, got numbers")
     return mean, std
 
 
 def as_unit(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> tuple[Tensor, Tensor]:
-    """Turn pictures into float32 in [0, 1], values a little outside clamped.
+    """Turn images into float32 in [0, 1], values a little outside clamped.
 
     Args:
         images: [B, 3, H, W], uint8, or floating point in [0, 1], or normalised with `mean` and `std`.
-        mean: per-channel mean the pictures were normalised with, or None.
+        mean: per-channel mean the images were normalised with, or None.
         std: per-channel standard deviation, or None.
 
     Returns:
-        The pictures [B, 3, H, W], and [B, 1, 1] bool: false for a picture with NaN or an infinity.
+        The images [B, 3, H, W], and [B, 1, 1] bool: false for an image with NaN or an infinity.
 
     Raises:
         TypeError, ValueError: see :func:`longtail_mix.saliency.saliency_map`.
     """
-    mean, std = check_pictures(images, mean, std)
+    mean, std = check_normalised(images, mean, std)
     all_finite = torch.ones((len(images), 1, 1), dtype=torch.bool, device=images.device)
     if images.dtype == torch.uint8:
         return images / 255, all_finite
-    pictures = images.to(torch.float32)
+    unit = images.to(torch.float32)
     if mean is not None and std is not None:
         # With plain numbers, a channel at a time: tensors made of them would have to be copied to the device first.
-        undone = [channel * s + m for channel, m, s in zip(pictures.unbind(1), mean, std, strict=True)]
-        pictures = torch.stack(undone, 1)
-    if values_are_readable(pictures):
-        _check_range(pictures, given=mean is not None)
-        return pictures.clamp(0, 1), all_finite
+        undone = [channel * s + m for channel, m, s in zip(unit.unbind(1), mean, std, strict=True)]
+        unit = torch.stack(undone, 1)
+    if values_are_readable(unit):
+        _check_range(unit, given=mean is not None)
+        return unit.clamp(0, 1), all_finite
     # x - x is NaN where x is NaN or infinite, so one sum tells without a host round trip.
-    return pictures.clamp(0, 1), ((pictures - pictures).sum((1, 2, 3)) == 0).view(-1, 1, 1)
+    return unit.clamp(0, 1), ((unit - unit).sum((1, 2, 3)) == 0).view(-1, 1, 1)
 
 
 def as_bytes(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> tuple[Tensor, Tensor]:
-    """Turn pictures into uint8 as round(255 x); arguments, second result and errors as :func:`as_unit`."""
+    """Turn images into uint8 as round(255 x); arguments, second result and errors as :func:`as_unit`."""
     if isinstance(images, Tensor) and images.dtype == torch.uint8 and mean is None and std is None:
         check_images(images)
         return images, torch.ones((len(images), 1, 1), dtype=torch.bool, device=images.device)
-    pictures, is_finite = as_unit(images, mean, std)
-    return (pictures * 255).round_().to(torch.uint8), is_finite
+    unit, is_finite = as_unit(images, mean, std)
+    return (unit * 255).round_().to(torch.uint8), is_finite
 
 
-def _check_range(pictures: Tensor, given: bool) -> None:
-    if not len(pictures):
+def _check_range(unit: Tensor, given: bool) -> None:
+    if not len(unit):
         return
-    lowest, highest = torch.aminmax(pictures)
+    lowest, highest = torch.aminmax(unit)
     if not (torch.isfinite(lowest) and torch.isfinite(highest)):
         raise ValueError("images: expected finite values, got NaN or infinity")
     if lowest < -OVERSHOOT or highest > 1 + OVERSHOOT:
-        hint = "after undoing mean and std" if given else "(normalised pictures need their mean and std here)"
+        hint = "after undoing mean and std" if given else "(normalised images need their mean and std here)"
         raise ValueError(f"images: expected values in [0, 1] {hint}, got {lowest:.3g} to {highest:.3g}")

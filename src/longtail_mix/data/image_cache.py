@@ -1,4 +1,4 @@
-"""Pictures and masks as one tensor: decoded in parallel, kept in a file that knows what it was made from."""
+"""Images and masks as one tensor: decoded in parallel, kept in a file that knows what it was made from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from longtail_mix._checks import check_whole
 
-__all__ = ["center_crop_square", "load_masks", "load_pictures", "squash"]
+__all__ = ["center_crop_square", "load_images", "load_masks", "squash"]
 
 Fit = Callable[[Image.Image, int], Image.Image]
 _Read = TypeVar("_Read")
@@ -31,30 +31,30 @@ _Read = TypeVar("_Read")
 _FORMAT = 1
 
 
-def center_crop_square(picture: Image.Image, size: int) -> Image.Image:
-    """The largest square in the middle of `picture`, resized to `size` x `size` (bicubic, antialiased).
+def center_crop_square(image: Image.Image, size: int) -> Image.Image:
+    """The largest square in the middle of `image`, resized to `size` x `size` (bicubic, antialiased).
 
     Example:
         >>> center_crop_square(Image.new("RGB", (600, 450)), 64).size
         (64, 64)
     """
-    width, height = picture.size
+    width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    return squash(picture.crop((left, top, left + side, top + side)), size)
+    return squash(image.crop((left, top, left + side, top + side)), size)
 
 
-def squash(picture: Image.Image, size: int) -> Image.Image:
-    """The whole of `picture` resized to `size` x `size` (bicubic, antialiased), whatever its shape was.
+def squash(image: Image.Image, size: int) -> Image.Image:
+    """The whole of `image` resized to `size` x `size` (bicubic, antialiased), whatever its shape was.
 
     Example:
         >>> squash(Image.new("RGB", (600, 450)), 64).size
         (64, 64)
     """
-    return picture.resize((size, size), Image.Resampling.BICUBIC)
+    return image.resize((size, size), Image.Resampling.BICUBIC)
 
 
-def load_pictures(
+def load_images(
     paths: Sequence[str | Path],
     size: int,
     fit: Fit = center_crop_square,
@@ -62,7 +62,7 @@ def load_pictures(
     workers: int | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """The pictures as one tensor, from the cache when the same files were loaded so before.
+    """The images as one tensor, from the cache when the same files were loaded so before.
 
     The cache knows the files by their content, in their order, with `size` and the name and code of `fit`. A
     changed, added, removed or reordered file makes a new cache file; a damaged cache file is made again with a
@@ -72,7 +72,7 @@ def load_pictures(
     Args:
         paths: N files that Pillow can read.
         size: height and width of the result.
-        fit: makes a `size` x `size` picture out of an RGB one of any size, such as `center_crop_square` or
+        fit: makes a `size` x `size` image out of an RGB one of any size, such as `center_crop_square` or
             `squash`. A function at the top of a module: the cache tells it by its name and its own code, not by the
             functions it calls.
         cache_dir: folder of the cache, made when missing; None is ``longtail_mix`` in ``$XDG_CACHE_HOME`` or in
@@ -92,8 +92,8 @@ def load_pictures(
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Image.new("RGB", (40, 30), (200, 0, 0)).save(f"{folder}/a.png")
-        ...     pictures = load_pictures([f"{folder}/a.png"], 8, cache_dir=folder, progress=False)
-        >>> pictures.shape, pictures[0, :, 0, 0].tolist()
+        ...     images = load_images([f"{folder}/a.png"], 8, cache_dir=folder, progress=False)
+        >>> images.shape, images[0, :, 0, 0].tolist()
         (torch.Size([1, 3, 8, 8]), [200, 0, 0])
     """
     return _load(paths, size, fit, cache_dir, workers, progress, _read_rgb, channels=3)
@@ -107,18 +107,18 @@ def load_masks(
     workers: int | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """The lesion masks as one tensor; everything else is as in `load_pictures`.
+    """The lesion masks as one tensor; everything else is as in `load_images`.
 
-    `fit` resizes the mask as a grey picture, with the geometry it has for the picture; a pixel of the result is
+    `fit` resizes the mask as a grey image, with the geometry it has for the image; a pixel of the result is
     set where at least half of it was.
 
     Args:
         paths: N one-channel files, 0 outside and 255 inside.
         size: height and width of the result.
-        fit: see `load_pictures`; it gets pictures in mode ``L``.
-        cache_dir: see `load_pictures`.
-        workers: see `load_pictures`.
-        progress: see `load_pictures`.
+        fit: see `load_images`; it gets images in mode ``L``.
+        cache_dir: see `load_images`.
+        workers: see `load_images`.
+        progress: see `load_images`.
 
     Returns:
         bool [N, 1, size, size].
@@ -176,11 +176,11 @@ def _load(
     tensor = torch.empty(shape, dtype=torch.uint8)
     pixels = tensor.numpy()
 
-    def keep(row: int, picture: Image.Image) -> None:
-        fitted = fit(picture, size)
-        if fitted.size != (size, size) or fitted.mode != picture.mode:
+    def keep(row: int, image: Image.Image) -> None:
+        fitted = fit(image, size)
+        if fitted.size != (size, size) or fitted.mode != image.mode:
             raise ValueError(
-                f"fit: expected a {size}x{size} picture in mode {picture.mode}, "
+                f"fit: expected a {size}x{size} image in mode {image.mode}, "
                 f"got {fitted.size[0]}x{fitted.size[1]} in mode {fitted.mode}"
             )
         pixels[row] = np.asarray(fitted).reshape(size, size, channels).transpose(2, 0, 1)
@@ -233,13 +233,13 @@ def _content_hash(file: Path) -> bytes:
 
 
 def _read_rgb(file: Path) -> Image.Image:
-    with Image.open(file) as picture:
-        return picture.convert("RGB")
+    with Image.open(file) as image:
+        return image.convert("RGB")
 
 
 def _read_mask(file: Path) -> Image.Image:
-    with Image.open(file) as picture:
-        mask = picture.convert("L")
+    with Image.open(file) as image:
+        mask = image.convert("L")
     most = np.asarray(mask).max()
     if 0 < most < 128:
         raise ValueError(f"expected a mask of 0 and 255, got no value above {most}")
