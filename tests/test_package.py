@@ -157,6 +157,16 @@ LAYERS = [
     ["visualize"],
 ]
 
+# The same for the rooms of mixing; what has no room of its own comes first.
+MIXING_ROOMS = [
+    ["_pairs"],
+    ["draws", "pairing", "patch", "ratio"],
+    ["classic", "inside"],
+    ["guided"],
+    ["composition"],
+    ["class_aware"],
+]
+
 
 def test_the_public_names_are_these():
     assert longtail_mix.__all__ == PUBLIC
@@ -180,24 +190,24 @@ def test_import_loads_torch_and_nothing_heavier():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-def imports_of(path: Path) -> set[str]:
+def imports_of(path: Path, package: str = "longtail_mix") -> set[str]:
     """First parts below the package of all that a file imports from it, also inside functions."""
-    found = set()
+    found, depth = set(), package.count(".") + 1
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            if node.module == "longtail_mix":
+            if node.module == package:
                 found |= {alias.name for alias in node.names}
-            elif node.module and node.module.startswith("longtail_mix."):
-                found.add(node.module.split(".")[1])
+            elif node.module and node.module.startswith(f"{package}."):
+                found.add(node.module.split(".")[depth])
         elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("longtail_mix.")}
+            found |= {alias.name.split(".")[depth] for alias in node.names if alias.name.startswith(f"{package}.")}
     return found
 
 
-def backward_imports(files: dict[str, set[str]]) -> list[str]:
-    """The imports that point against LAYERS, from {place: imported places}."""
-    rank = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+def backward_imports(files: dict[str, set[str]], layers: list[list[str]] = LAYERS) -> list[str]:
+    """The imports that point against the layers, from {place: imported places}."""
+    rank = {name: i for i, layer in enumerate(layers) for name in layer}
     return [
         f"{place} imports {other}" for place, others in files.items() for other in others if rank[other] > rank[place]
     ]
@@ -211,6 +221,16 @@ def test_no_import_points_backwards():
             files.setdefault(place, set()).update(imports_of(path))
     assert set(files) == {name for layer in LAYERS for name in layer}, "name the new module in LAYERS"
     assert backward_imports(files) == []
+
+
+def test_no_import_between_the_rooms_of_mixing_points_backwards():
+    files: dict[str, set[str]] = {}
+    for path in (PACKAGE / "mixing").rglob("*.py"):
+        room = path.relative_to(PACKAGE / "mixing").with_suffix("").parts[0]
+        if room != "__init__":
+            files.setdefault(room, set()).update(imports_of(path, "longtail_mix.mixing"))
+    assert set(files) == {name for layer in MIXING_ROOMS for name in layer}, "name the new room in MIXING_ROOMS"
+    assert backward_imports(files, MIXING_ROOMS) == []
 
 
 def test_a_backward_import_would_be_seen():

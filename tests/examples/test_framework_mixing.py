@@ -14,7 +14,7 @@ from framework_mixing import (
 from torch import Tensor
 
 from longtail_mix.functional import fidelity_ratio
-from longtail_mix.mixing._maps import ratio_with_draw
+from longtail_mix.mixing.ratio._maps import ratio_with_draw
 
 B, S, P = 6, 32, 8
 

@@ -1,29 +1,51 @@
 """Mixing: saliency -> ratio -> mixed images or features."""
 
-from longtail_mix.mixing.balanced_pairing import BalancedPairing, balanced_pairing, balanced_partners
-from longtail_mix.mixing.blocks import from_blocks, to_blocks
-from longtail_mix.mixing.boxes import boxes_around, random_boxes
-from longtail_mix.mixing.cmo import CMO
-from longtail_mix.mixing.collate import MixCollate
-from longtail_mix.mixing.cutmix import CutMix, cutmix
-from longtail_mix.mixing.draw_lam import draw_lam
-from longtail_mix.mixing.fidelity_ratio import FidelityRatio, fidelity_ratio
-from longtail_mix.mixing.in_batch import InBatch
+from longtail_mix.mixing.class_aware import CMO, Remix, remix
+from longtail_mix.mixing.classic import CutMix, MixUp, cutmix, mixup
+from longtail_mix.mixing.composition import InBatch, MixCollate, Sometimes
+from longtail_mix.mixing.draws import boxes_around, draw_lam, random_boxes
+from longtail_mix.mixing.guided import (
+    LSM,
+    KeepLabels,
+    SaliencyMix,
+    SPMix,
+    area_weight,
+    block_mask,
+    lsm,
+    saliency_mix,
+    saliency_peaks,
+    semantic_weight,
+    spmix,
+)
 from longtail_mix.mixing.inside import MixInside
-from longtail_mix.mixing.keep_labels import KeepLabels
-from longtail_mix.mixing.lsm import LSM, area_weight, block_mask, lsm, semantic_weight
-from longtail_mix.mixing.merge import MergedSaliency, merged_saliency
-from longtail_mix.mixing.mixup import MixUp, mixup
-from longtail_mix.mixing.pairing import HeadTailPairing, Pairing, head_tail_pairing, head_tail_partners
-from longtail_mix.mixing.patch import PatchMixup, patch_mixup
-from longtail_mix.mixing.random_pairing import RandomPairing, ShiftedPairing, random_partners, shifted_partners
-from longtail_mix.mixing.ratio import LesionAwareRatio, PaperRatio, lesion_aware_ratio, paper_ratio
-from longtail_mix.mixing.released_ratio import ReleasedRatio, released_ratio
-from longtail_mix.mixing.remix import Remix, remix
-from longtail_mix.mixing.saliency_mix import SaliencyMix, saliency_mix, saliency_peaks
-from longtail_mix.mixing.sometimes import Sometimes
-from longtail_mix.mixing.spmix import SPMix, spmix
-from longtail_mix.mixing.weighted_pairing import InverseFrequencyPairing, weighted_partners
+from longtail_mix.mixing.pairing import (
+    BalancedPairing,
+    HeadTailPairing,
+    InverseFrequencyPairing,
+    Pairing,
+    RandomPairing,
+    ShiftedPairing,
+    balanced_pairing,
+    balanced_partners,
+    head_tail_pairing,
+    head_tail_partners,
+    random_partners,
+    shifted_partners,
+    weighted_partners,
+)
+from longtail_mix.mixing.patch import PatchMixup, from_blocks, patch_mixup, to_blocks
+from longtail_mix.mixing.ratio import (
+    FidelityRatio,
+    LesionAwareRatio,
+    MergedSaliency,
+    PaperRatio,
+    ReleasedRatio,
+    fidelity_ratio,
+    lesion_aware_ratio,
+    merged_saliency,
+    paper_ratio,
+    released_ratio,
+)
 
 __all__ = [
     "CMO",

@@ -1,0 +1,84 @@
+"""Any two-image mix inside one batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from longtail_mix._checks import check_floating, check_same_device
+from longtail_mix.mixing._pairs import check_labelled_images, only_where
+from longtail_mix.mixing.pairing.head_tail import Pairing
+from longtail_mix.targets import MixedTarget
+
+__all__ = ["InBatch"]
+
+
+class InBatch(nn.Module):
+    """A two-image mix inside one batch: a pairing says who is mixed with whom, the mix does it.
+
+    The whole of it::
+
+        partner, mixed = pairing.partners(labels, generator)
+        images, target = mix(images, labels, images[partner], labels[partner], generator=generator)
+
+    and images that the pairing leaves out come back as they were, with ``lam = 1`` and their own label.
+
+    On two streams no adapter is needed: call the mix itself, ``mix(first, first_labels, second, second_labels)``.
+
+    Args:
+        mix: a module ``(first, first_labels, second, second_labels, *maps, generator=None) -> (images, MixedTarget)``:
+            :class:`~longtail_mix.MixUp`, :class:`~longtail_mix.CutMix` and all others here, or your own.
+        pairing: a module with ``partners(labels, generator) -> (partner [B], mixed [B])``:
+            :class:`~longtail_mix.RandomPairing`, :class:`~longtail_mix.HeadTailPairing` and others.
+
+    Shape:
+        images [B, C, H, W] and labels [B] -> images [B, C, H, W], :class:`~longtail_mix.MixedTarget`.
+
+    Raises:
+        TypeError, ValueError: images, labels or maps that do not fit each other; and as the mix and the pairing.
+
+    Example:
+        >>> from longtail_mix import CutMix, HeadTailPairing
+        >>> mix = InBatch(CutMix(), HeadTailPairing([900, 50, 5]))
+        >>> images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 0, 1, 2])
+        >>> mixed, target = mix(images, labels)
+        >>> target.labels, target.lam[:3]  # only the image of the rare class was mixed
+        (tensor([0, 0, 1, 2]), tensor([1., 1., 1.]))
+    """
+
+    def __init__(self, mix: nn.Module, pairing: Pairing) -> None:
+        super().__init__()
+        if not callable(getattr(pairing, "partners", None)):
+            raise TypeError(
+                f"pairing: expected a module with partners(labels, generator), got {type(pairing).__name__}"
+            )
+        self.mix = mix
+        self.pairing: Pairing = pairing
+
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        maps: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, MixedTarget]:
+        """Mix the images of a batch with each other.
+
+        Args:
+            images: [B, C, H, W].
+            labels: [B], integers, on the device of `images`.
+            maps: a saliency or class activation map for each image, [B, 1, h, w], for a mix that takes maps.
+            generator: where pairs and all else are drawn from; on the same kind of device as `images`.
+        """
+        check_labelled_images(images, labels, "images", "labels")
+        partner, chosen = self.pairing.partners(labels, generator)
+        pairs = (images, labels, images[partner], labels[partner])
+        if maps is None:
+            mixed, target = self.mix(*pairs, generator=generator)
+        else:
+            check_floating(maps, "maps")
+            check_same_device(images, maps, "images", "maps")
+            if len(maps) != len(images):
+                raise ValueError(f"maps: expected one for each of {len(images)} images, got {len(maps)}")
+            mixed, target = self.mix(*pairs, maps, maps[partner], generator=generator)
+        return only_where(chosen, images, labels, mixed, target)

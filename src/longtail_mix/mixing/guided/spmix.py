@@ -1,0 +1,221 @@
+"""SPMix: tail-class images keep their lesion and get the surroundings of head-class images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from longtail_mix._checks import check_alike, check_images, check_labels, check_map, check_same_device
+from longtail_mix.mixing.pairing.balanced import BalancedPairing
+from longtail_mix.mixing.pairing.head_tail import HeadTailPairing, Pairing
+from longtail_mix.mixing.patch.patch_mixup import patch_mixup
+from longtail_mix.mixing.ratio.paper import NOISE, PaperRatio, paper_ratio
+from longtail_mix.mixing.ratio.released import ReleasedRatio
+from longtail_mix.saliency import SaliencyMap, saliency_map
+
+__all__ = ["SPMix", "spmix"]
+
+
+def spmix(
+    tail: Tensor,
+    head: Tensor,
+    patch_size: int = 16,
+    alpha: float = 0.8,
+    noise: float = NOISE,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Mix pairs of images as the SPMix paper does (Secs. 2.2 to 2.4, Eqs. 1 and 2); the tail's labels stay.
+
+    The whole method::
+
+        merged = merged_saliency(saliency_map(tail), saliency_map(head))
+        ratio = lesion_aware_ratio(merged, patch_size, alpha, noise)
+        mixed = patch_mixup(tail, head, ratio)
+
+    Args:
+        tail: RGB images that keep their label [B, 3, H, W]; uint8, or floating point in [0, 1], or normalised with
+            `mean` and `std`. H and W are multiples of `patch_size`.
+        head: their partners, same shape, dtype and device.
+        patch_size: side of a patch in pixels.
+        alpha: largest share of the tail in a patch, in (0, 1].
+        noise: half width of the uniform noise on the merged saliency.
+        mean: per-channel mean the images were normalised with, or None.
+        std: per-channel standard deviation, or None.
+        generator: where the noise comes from; on the same kind of device as the images.
+
+    Returns:
+        Mixed images, [B, 3, H, W] in the dtype of `tail`.
+
+    Raises:
+        TypeError, ValueError: as the three functions it calls.
+
+    Example:
+        >>> tail, head = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+        >>> spmix(tail, head).shape
+        torch.Size([2, 3, 64, 64])
+    """
+    check_images(tail, "tail")
+    check_images(head, "head")
+    check_alike(tail, head, "tail", "head")
+    tail_map, head_map = saliency_map(tail, mean, std), saliency_map(head, mean, std)
+    return patch_mixup(tail, head, paper_ratio(tail_map, head_map, patch_size, alpha, noise, generator))
+
+
+class SPMix(nn.Module):
+    """Saliency-guided, patch-based mixup for long-tailed data (Wei et al. 2024): one line in a training loop.
+
+    ``images, labels = spmix(images, labels)`` gives each tail-class image of the batch the surroundings of a
+    head-class image of the same batch. The labels stay. Images of other classes, and all images of a batch
+    without a tail or without a head, come back as they were.
+
+    The steps are modules that can be exchanged: `saliency` finds what must stay, `pairing` decides who is mixed with
+    whom, `recipe` turns two saliency maps into a ratio for each patch. ``SPMix()`` is the paper's method;
+    :meth:`released` is what the authors' released code does instead.
+
+    Args:
+        class_counts: training images per class [K], position k for label k, as ``torch.bincount(train_labels)`` gives
+            them; needed to call the module on a batch, unless `pairing` is given.
+        patch_size: side of a patch in pixels; it divides height and width of the images.
+        alpha: largest share of the tail in a patch, in (0, 1].
+        noise: half width of the uniform noise on the merged saliency, on maps in [0, 1].
+        saliency: any module from images [B, 3, H, W] to maps [B, 1, H, W] in [0, 1]. Default:
+            :class:`~longtail_mix.SaliencyMap` with `mean` and `std`.
+        mean: per-channel mean the images were normalised with, for the default saliency.
+        std: per-channel standard deviation, likewise.
+        pairing: a module with ``partners(labels, generator) -> (partner [B], mixed [B])``. Default:
+            :class:`~longtail_mix.HeadTailPairing` from `class_counts`.
+        recipe: a module ``(tail_saliency, head_saliency, generator) -> ratio``. Default:
+            :class:`~longtail_mix.PaperRatio` from `patch_size`, `alpha` and `noise`, which another recipe holds itself.
+
+    Shape:
+        images [B, 3, H, W] and labels [B] -> the same.
+
+    Raises:
+        TypeError, ValueError: options, images or labels out of range, each with what was expected and what came.
+
+    Example:
+        >>> spmix = SPMix(class_counts=[6705, 1113, 115])  # .to(device) with the rest of your modules
+        >>> images, labels = torch.rand(8, 3, 224, 224), torch.tensor([0, 0, 0, 0, 0, 1, 1, 2])
+        >>> mixed, same_labels = spmix(images, labels)
+        >>> torch.equal(mixed[:7], images[:7]), torch.equal(mixed[7], images[7]), same_labels is labels
+        (True, False, True)
+
+        On features, in a model of your own:
+
+        >>> ratio = spmix.ratio(images[7:], images[:1])
+        >>> tail_features, head_features = torch.rand(1, 768, 14, 14), torch.rand(1, 768, 14, 14)
+        >>> spmix.mix(tail_features, head_features, ratio).shape
+        torch.Size([1, 768, 14, 14])
+    """
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | Tensor | None = None,
+        patch_size: int = 16,
+        alpha: float = 0.8,
+        noise: float = NOISE,
+        saliency: nn.Module | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        *,
+        pairing: Pairing | None = None,
+        recipe: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        if saliency is not None and (mean is not None or std is not None):
+            raise ValueError("mean, std: expected None beside a saliency of your own, which has to hold them itself")
+        if pairing is not None and class_counts is not None:
+            raise ValueError("class_counts: expected None beside a pairing of your own, which replaces what it decides")
+        if recipe is not None and (patch_size, alpha, noise) != (16, 0.8, NOISE):
+            raise ValueError(
+                "patch_size, alpha, noise: expected the defaults beside a recipe of your own, which holds its own"
+            )
+        if pairing is None and class_counts is not None:
+            pairing = HeadTailPairing(class_counts)
+        self.saliency = SaliencyMap(mean, std) if saliency is None else saliency
+        self.pairing: Pairing | None = pairing
+        self.recipe = PaperRatio(patch_size, alpha, noise) if recipe is None else recipe
+
+    @classmethod
+    def released(
+        cls,
+        patch_size: int = 16,
+        alpha: float = 0.8,
+        noise: float = NOISE,
+        saliency: nn.Module | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> SPMix:
+        """SPMix as in the authors' released code: :class:`ReleasedRatio` and :class:`BalancedPairing`.
+
+        There every image of a uniform batch keeps its label and is mixed with one of a class-balanced batch. With
+        two loaders that is ``SPMix.released().pair(uniform_images, balanced_images)``.
+
+        Example:
+            >>> images, labels = torch.rand(4, 3, 32, 32), torch.tensor([0, 0, 0, 1])
+            >>> SPMix.released()(images, labels)[0].shape
+            torch.Size([4, 3, 32, 32])
+        """
+        recipe = ReleasedRatio(patch_size, alpha, noise)
+        return cls(saliency=saliency, mean=mean, std=std, pairing=BalancedPairing(), recipe=recipe)
+
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        maps: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Mix the tail images of a batch with its head images.
+
+        Args:
+            images: [B, 3, H, W].
+            labels: [B], integers, on the device of `images`.
+            maps: saliency of `images` [B, 1, H, W], if computed before; it must have gone through the same crops and
+                flips. Default: computed here.
+            generator: where pairs and noise come from; on the same kind of device as `images`.
+
+        Returns:
+            Mixed images [B, 3, H, W], and `labels` itself.
+        """
+        if self.pairing is None:
+            raise ValueError("class_counts: expected the images per class to tell tail from head, got None")
+        check_images(images)
+        check_labels(labels)
+        check_same_device(images, labels, "images", "labels")
+        if len(labels) != len(images):
+            raise ValueError(f"labels: expected one for each of {len(images)} images, got {len(labels)}")
+        partner, mixed = self.pairing.partners(labels, generator)
+        maps = self.saliency(images) if maps is None else self._check_maps(maps, images)
+        ratio = self.recipe(maps, maps[partner], generator)
+        # A ratio of 1 leaves an image as it is: batches keep one shape, and nothing waits for the device.
+        ratio = torch.where(mixed[:, None, None, None], ratio, 1)
+        return patch_mixup(images, images, ratio, head_index=partner), labels
+
+    def ratio(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Share of the tail in each patch, [B, 1, h, w], for pairs of images [B, 3, H, W]."""
+        check_images(tail, "tail")
+        check_images(head, "head")
+        check_alike(tail, head, "tail", "head")
+        ratio: Tensor = self.recipe(self.saliency(tail), self.saliency(head), generator)
+        return ratio
+
+    def mix(self, tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: int = 0) -> Tensor:
+        """Mix images, feature maps [B, C, H, W] or tokens [B, N, D] with a ratio: see :func:`patch_mixup`."""
+        return patch_mixup(tail, head, ratio, num_prefix_tokens)
+
+    def pair(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Mix pairs from two streams, images [B, 3, H, W] each; the result keeps the labels of `tail`."""
+        return self.mix(tail, head, self.ratio(tail, head, generator))
+
+    @staticmethod
+    def _check_maps(maps: Tensor, images: Tensor) -> Tensor:
+        check_map(maps, "maps")
+        check_same_device(images, maps, "images", "maps")
+        if maps.shape[0] != images.shape[0] or maps.shape[-2:] != images.shape[-2:]:
+            raise ValueError(f"maps: expected one map for each image of {list(images.shape)}, got {list(maps.shape)}")
+        return maps
