@@ -1,7 +1,14 @@
-"""Data: ISIC 2018, made-up dermoscopy, splits by lesion, long-tailed profiles."""
+"""Data: folders and tables of images, ISIC 2018, made-up dermoscopy, splits by lesion, long-tailed profiles."""
 
 from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
 from longtail_mix.data.image_cache import center_crop_square, load_images, load_masks, squash
+from longtail_mix.data.image_table import (
+    IMAGE_SUFFIXES,
+    ImageTable,
+    groups_on_several_sides,
+    read_folder,
+    read_table,
+)
 from longtail_mix.data.isic2017 import Isic2017, read_isic2017
 from longtail_mix.data.isic2018 import CLASSES, Isic2018, isic2018_masks, read_isic2018
 from longtail_mix.data.splits import (
@@ -15,14 +22,17 @@ from longtail_mix.data.synthetic import LESION_TYPES, SyntheticDermoscopy, synth
 
 __all__ = [
     "CLASSES",
+    "IMAGE_SUFFIXES",
     "LESION_TYPES",
     "ClassGroups",
+    "ImageTable",
     "Isic2017",
     "Isic2018",
     "Split",
     "SyntheticDermoscopy",
     "balanced_split",
     "center_crop_square",
+    "groups_on_several_sides",
     "isic2018_masks",
     "load_images",
     "load_masks",
@@ -30,8 +40,10 @@ __all__ = [
     "long_tail_subset",
     "many_medium_few",
     "many_medium_few_by_count",
+    "read_folder",
     "read_isic2017",
     "read_isic2018",
+    "read_table",
     "squash",
     "stratified_split",
     "synthetic_dermoscopy",

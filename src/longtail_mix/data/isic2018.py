@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from longtail_mix.data._challenge_folder import first, refuse, resolve_root
+from longtail_mix.data._table import read_rows
 
 __all__ = ["CLASSES", "Isic2018", "isic2018_masks", "read_isic2018"]
 
@@ -125,26 +125,12 @@ def _existing(path: Path) -> Path:
 
 def _read_table(file: Path, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The cells of `columns` in each row, by the image's name."""
-    try:
-        # utf-8-sig: spreadsheets put a byte order mark in front of the header when they save.
-        with _existing(file).open(encoding="utf-8-sig", newline="") as text:
-            lines = [line for line in csv.reader(text) if line]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{file}: expected a UTF-8 table with commas, got {error}") from error
-    header = lines[0] if lines else []
-    missing = [column for column in ("image", *columns) if column not in header]
-    if missing:
-        raise ValueError(f"{file}: expected columns {['image', *columns]}, {missing} missing in {header}")
-    rows = lines[1:]
-    refuse(file, "rows do not have a cell for each column", [r[0] for r in rows if len(r) != len(header)])
-    image = header.index("image")
-    at = [header.index(column) for column in columns]
     table: dict[str, tuple[str, ...]] = {}
     duplicates = []
-    for row in rows:
-        if row[image] in table:
-            duplicates.append(row[image])
-        table[row[image]] = tuple(row[i] for i in at)
+    for image, *cells in read_rows(_existing(file), ("image", *columns)):
+        if image in table:
+            duplicates.append(image)
+        table[image] = tuple(cells)
     refuse(file, "rows are duplicates", duplicates)
     return table
 
