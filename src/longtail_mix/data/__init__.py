@@ -10,7 +10,7 @@ from longtail_mix.data.image_table import (
     read_table,
 )
 from longtail_mix.data.isic2017 import Isic2017, read_isic2017
-from longtail_mix.data.isic2018 import CLASSES, Isic2018, isic2018_masks, read_isic2018
+from longtail_mix.data.isic2018 import CLASSES, Isic2018, isic2018_masks, read_isic2018, read_isic2018_test
 from longtail_mix.data.splits import (
     Split,
     balanced_split,
@@ -43,6 +43,7 @@ __all__ = [
     "read_folder",
     "read_isic2017",
     "read_isic2018",
+    "read_isic2018_test",
     "read_table",
     "squash",
     "stratified_split",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 from longtail_mix.data._challenge_folder import first, refuse, resolve_root
 from longtail_mix.data._table import read_rows
 
-__all__ = ["CLASSES", "Isic2018", "isic2018_masks", "read_isic2018"]
+__all__ = ["CLASSES", "Isic2018", "isic2018_masks", "read_isic2018", "read_isic2018_test"]
 
 CLASSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 """The classes in the order of the challenge's label file; a label is a position in this tuple."""
@@ -21,6 +22,8 @@ _IMAGES = "ISIC2018_Task3_Training_Input"
 _LABELS = "ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv"
 _LESIONS = "ISIC2018_Task3_Training_LesionGroupings.csv"
 _MASKS = "HAM10000_segmentations_lesion_tschandl"
+_TEST_IMAGES = "ISIC2018_Task3_Test_Input"
+_TEST_LABELS = "ISIC2018_Task3_Test_GroundTruth/ISIC2018_Task3_Test_GroundTruth.csv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,27 +73,56 @@ def read_isic2018(root: str | Path | None = None) -> Isic2018:
         ...     assert data.class_counts() == (1113, 6705, 514, 327, 1099, 115, 142)
     """
     root = _existing(resolve_root(root, "ISIC2018_ROOT"))
-    labels_file, lesions_file = root / _LABELS, root / _LESIONS
-    rows = _read_table(labels_file, CLASSES)
+    lesions_file = root / _LESIONS
     groups = _read_table(lesions_file, ("lesion_id",))
-    paths = {path.stem: path for path in sorted(_existing(root / _IMAGES).glob("*.jpg"))}
-    if not paths:
-        raise FileNotFoundError(f"{root / _IMAGES}: expected *.jpg images, found none")
-
-    refuse(labels_file, "labelled images are not in the folder", [n for n in rows if n not in paths])
-    refuse(labels_file, "images in the folder have no label", [n for n in paths if n not in rows])
+    paths, labels = _labelled(root, _IMAGES, _LABELS)
     refuse(lesions_file, "images have no lesion group", [n for n in paths if not groups.get(n, ("",))[0]])
-    labels = {name: _one_hot_position(row) for name, row in rows.items()}
-    refuse(labels_file, "rows are not one-hot", [n for n, label in labels.items() if label is None])
-
-    names = tuple(sorted(paths))
     return Isic2018(
         root=root,
-        names=names,
-        paths=tuple(paths[name] for name in names),
-        labels=torch.tensor([labels[name] for name in names], dtype=torch.int64),
-        lesions=tuple(groups[name][0] for name in names),
+        names=tuple(paths),
+        paths=tuple(paths.values()),
+        labels=labels,
+        lesions=tuple(groups[name][0] for name in paths),
     )
+
+
+def read_isic2018_test(root: str | Path | None = None) -> Isic2018:
+    """Join the images and labels of the challenge's own test part, 1,512 images, without decoding one.
+
+    Under `root` lie ``ISIC2018_Task3_Test_Input/*.jpg`` and
+    ``ISIC2018_Task3_Test_GroundTruth/ISIC2018_Task3_Test_GroundTruth.csv``. The challenge names no lesions for it:
+    each image counts as a lesion of its own.
+
+    Args:
+        root: the folder; None takes it from the environment variable ``ISIC2018_TEST_ROOT`` or, where that is unset,
+            ``ISIC2018_ROOT``.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_isic2018`.
+
+    Example:
+        >>> import os
+        >>> if "ISIC2018_TEST_ROOT" in os.environ:
+        ...     assert len(read_isic2018_test().names) == 1512
+    """
+    variable = "ISIC2018_TEST_ROOT" if os.environ.get("ISIC2018_TEST_ROOT") else "ISIC2018_ROOT"
+    root = _existing(resolve_root(root, variable))
+    paths, labels = _labelled(root, _TEST_IMAGES, _TEST_LABELS)
+    return Isic2018(root, tuple(paths), tuple(paths.values()), labels, tuple(paths))
+
+
+def _labelled(root: Path, images: str, table: str) -> tuple[dict[str, Path], Tensor]:
+    """The images of a folder by name, ordered, and their labels, which match one to one."""
+    labels_file = root / table
+    rows = _read_table(labels_file, CLASSES)
+    paths = {path.stem: path for path in sorted(_existing(root / images).glob("*.jpg"), key=lambda path: path.stem)}
+    if not paths:
+        raise FileNotFoundError(f"{root / images}: expected *.jpg images, found none")
+    refuse(labels_file, "labelled images are not in the folder", [n for n in rows if n not in paths])
+    refuse(labels_file, "images in the folder have no label", [n for n in paths if n not in rows])
+    labels = {name: _one_hot_position(row) for name, row in rows.items()}
+    refuse(labels_file, "rows are not one-hot", [n for n, label in labels.items() if label is None])
+    return paths, torch.tensor([labels[name] for name in paths], dtype=torch.int64)
 
 
 def isic2018_masks(dataset: Isic2018) -> tuple[Path, ...]:

@@ -7,47 +7,19 @@ process draws for the whole global batch and takes each N-th row of it, as the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import torch
-from framework_batch import Batch, Needs, SamplerFactory, Stream
-from torch import Tensor, nn
-from tqdm import tqdm
-from views import ViewSettings, apply_views, draw_views
+from torch import Tensor
+
+from reproduction.data.task import Images
+from reproduction.training.batch import Batch, Needs, SamplerFactory, Stream
+from reproduction.training.views import ViewSettings, apply_views, draw_views
 
 
 def seed_of(*parts: int | str) -> int:
     """A seed that another combination of parts does not have; 32 bits, as many as a CPU generator uses."""
     return int.from_bytes(blake2b(":".join(map(str, parts)).encode(), digest_size=4).digest(), "big")
-
-
-@dataclass(frozen=True)
-class Frames:
-    """The training images whole, before views are cut from them."""
-
-    images: Tensor  # uint8 [N, 3, H, W]
-    labels: Tensor  # int64 [N]
-    maps: Tensor | None = None  # uint8 [N, 1, H, W], 255 is a saliency of 1
-
-    def to(self, device: torch.device) -> Frames:
-        maps = None if self.maps is None else self.maps.to(device)
-        return Frames(self.images.to(device), self.labels.to(device), maps)
-
-    def fit(self, device: torch.device, share: float = 0.5) -> bool:
-        """Whether they take at most this share of the memory that the device has free."""
-        if device.type != "cuda":
-            return True
-        needed = self.images.nbytes + (0 if self.maps is None else self.maps.nbytes)
-        return needed <= share * torch.cuda.mem_get_info(device)[0]
-
-
-@torch.no_grad()
-def with_saliency(frames: Frames, saliency: nn.Module, device: torch.device, batch_size: int = 256) -> Frames:
-    """The frames with their saliency, found once on the whole images."""
-    parts = tqdm(frames.images.split(batch_size), "saliency", leave=False)
-    maps = torch.cat([saliency(part.to(device)).mul(255).round().to(torch.uint8).cpu() for part in parts])
-    return replace(frames, maps=maps)
 
 
 class Batches:
@@ -57,7 +29,7 @@ class Batches:
     are copied through pinned memory while the device works on the last one.
 
     Args:
-        frames: where they are, they stay.
+        frames: the training images whole, before views are cut from them; where they are, they stay.
         num_classes: K.
         settings: how views are drawn.
         batch_size: images of a step, over all processes together.
@@ -70,25 +42,25 @@ class Batches:
 
     def __init__(
         self,
-        frames: Frames,
+        frames: Images,
         num_classes: int,
         settings: ViewSettings,
         batch_size: int,
         seed: int,
         device: torch.device,
     ) -> None:
-        if not 1 <= batch_size <= len(frames.labels):
-            raise ValueError(f"batch_size: expected 1 to {len(frames.labels)}, the images there are, got {batch_size}")
+        if not 1 <= batch_size <= len(frames):
+            raise ValueError(f"batch_size: expected 1 to {len(frames)}, the images there are, got {batch_size}")
         self.frames, self.num_classes, self.settings = frames, num_classes, settings
         self.batch_size, self.seed, self.device = batch_size, seed, device
-        self.steps_per_epoch = len(frames.labels) // batch_size
+        self.steps_per_epoch = len(frames) // batch_size
         self._labels = frames.labels.cpu()
         self._on_device = frames.labels.to(device)
 
     def set_epoch(self, needs: Needs, epoch: int) -> None:
         """Draw which images the steps of an epoch see."""
         if needs.maps and self.frames.maps is None:
-            raise ValueError("frames: expected saliency maps, which this method needs, got none")
+            raise ValueError("frames: expected maps, which this method needs, got none")
         self._needs = needs
         self._maps = self.frames.maps if needs.maps else None
         self._rows = self._draw_rows(needs.labelled, "labelled", epoch)
@@ -99,15 +71,12 @@ class Batches:
         needs = self._needs
         generator = torch.Generator().manual_seed(seed_of(self.seed, "views", step))
         labelled = self._stream(self._rows, step, generator)
-        if self._partner_rows is None:
-            return Batch(labelled, None, ())
-        partners = self._stream(self._partner_rows, step, generator)
+        partners = None if self._partner_rows is None else self._stream(self._partner_rows, step, generator)
+        if needs.draw is None:
+            return Batch(labelled, partners, ())
         on_device = torch.Generator(self.device).manual_seed(seed_of(self.seed, "noise", step))
-        shape = (self.batch_size, 2, *labelled.views[0].shape[2:])
-        noise = (
-            torch.empty(shape, device=self.device).uniform_(-1, 1, generator=on_device) for _ in range(needs.views)
-        )
-        return Batch(labelled, partners, tuple(drawn[self._own] for drawn in noise))
+        draws = needs.draw(self.batch_size, on_device)
+        return Batch(labelled, partners, tuple(drawn[self._own] for drawn in draws))
 
     def _draw_rows(self, factory: SamplerFactory, name: str, epoch: int) -> Tensor:
         sampler = factory(self._labels, self.num_classes, seed_of(self.seed, name))

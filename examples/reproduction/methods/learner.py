@@ -1,0 +1,80 @@
+"""What a method is: its options, a dataclass; and the learner that it builds, a module the training loop can run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from reproduction.data.maps import MapSource
+from reproduction.networks.network import Backbone
+from reproduction.training.batch import Batch, Needs
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a method has to know of the data, the network and the training to build its learner."""
+
+    class_counts: tuple[int, ...]  # training images of each class
+    backbone: Backbone
+    size: int  # side of the views in pixels
+    epochs: int
+    batch_size: int  # over all processes
+
+
+class Learner(nn.Module, ABC):
+    """A method at work: weights and all that the method changes in a training.
+
+    The loop calls ``forward`` (inside ``DistributedDataParallel``, where there is one) for the loss, steps the
+    optimiser, then calls :meth:`after_step`. Each process gets its rows of the global batch; the mean of the processes'
+    losses is the loss of the whole. So no draw is made in here: what is random comes with the batch.
+    """
+
+    needs: Needs
+    find_unused_parameters = False  # what DistributedDataParallel has to be told
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Tensor:
+        """The loss of this process, a scalar."""
+
+    @abstractmethod
+    def predict(self, images: Tensor) -> Tensor:
+        """Logits [B, K] of images [B, 3, S, S] in [0, 1]."""
+
+    def after_step(self) -> None:
+        """What follows a step of the optimiser."""
+
+    def set_epoch(self, epoch: int, epochs: int) -> None:
+        """Called before each epoch, counted from 0, and after a resume; `needs` may be others afterwards."""
+
+    def start_from(self, state: dict[str, Any]) -> None:
+        """Take over the weights of the method before, where there is one: its learner's state dict."""
+        raise NotImplementedError(f"{type(self).__name__} starts from no other method")
+
+
+class Method(ABC):
+    """A method by its options; a frozen dataclass, so that a run folder can say what it holds.
+
+    Attributes:
+        first: another method whose trained weights this one starts from; the program trains it before.
+        maps: what is to be carried through the views beside the images.
+        share: the share of the training's steps that this method takes; 0 takes over the weights of `first` as they are.
+    """
+
+    first: Method | None = None
+    share: float = 1.0
+
+    @property
+    def maps(self) -> MapSource | None:
+        """None: nothing."""
+        return None
+
+    @abstractmethod
+    def build(self, setting: Setting) -> Learner:
+        """The learner, with new weights from PyTorch's default generator.
+
+        Raises:
+            ValueError: options that do not fit the setting.
+        """
