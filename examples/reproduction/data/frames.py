@@ -10,6 +10,7 @@ from torch import Tensor
 
 from longtail_mix.data import center_crop_square, load_images, load_masks, squash
 from reproduction.data.task import Frame
+from reproduction.training.describe import place
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Squash(Frame):
     """
 
     size: int = 128
-    cache_dir: Path | None = None
+    cache_dir: Path | None = place()
 
     def images(self, paths: Sequence[Path]) -> Tensor:
         """uint8 [N, 3, size, size]."""
@@ -43,7 +44,7 @@ class CentreCrop(Frame):
     """
 
     size: int = 128
-    cache_dir: Path | None = None
+    cache_dir: Path | None = place()
 
     def images(self, paths: Sequence[Path]) -> Tensor:
         """uint8 [N, 3, size, size]."""

@@ -22,6 +22,7 @@ from longtail_mix.data import (
 )
 from reproduction.data.folds import lesion_folds
 from reproduction.data.task import Frame, Images, Source, Task
+from reproduction.training.describe import place
 
 Rows = tuple[Tensor, Tensor, Tensor | None]
 """Training, validation (maybe empty) and test rows of the training images; None: the test has images of its own."""
@@ -131,8 +132,8 @@ class ISIC2018(Source):
     """
 
     split: Balanced | Stratified | Official | CrossValidation = field(default_factory=Balanced)
-    root: Path | None = None
-    test_root: Path | None = None
+    root: Path | None = place()
+    test_root: Path | None = place()
     with_masks: bool = False
 
     def task(self, frame: Frame, seed: int) -> Task:

@@ -18,15 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from framework_data import Batches, seed_of
-from framework_methods import Method
-from run_folder import RunFolder
 from timm.layers.norm_act import convert_sync_batchnorm
+from timm.utils import ModelEmaV3
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
+
+from reproduction.methods.learner import Learner
+from reproduction.training.batches import Batches, seed_of
+from reproduction.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,9 @@ class Plan:
     """How long to train, and how often to look up from it."""
 
     steps: int
-    epochs: int  # what the method is told; the last may be cut short by `steps`
+    epochs: int  # what the learner is told; the last may be cut short by `steps`
     seed: int
+    ema: float = 0.0  # decay of the moving average of the weights that is judged; 0: the weights themselves are
     checkpoint_every: int = 200  # steps; and at each epoch's end
     report_every: int = 20
 
@@ -61,55 +65,60 @@ class Progress:
 
 
 def accelerator_for(
-    method: Method, precision: str, cpu: bool, tracker: str | None = None, logs: Path | None = None
+    learner: Learner, precision: str, cpu: bool, tracker: str | None = None, logs: Path | None = None
 ) -> Accelerator:
     """What knows of processes, devices, precision and trackers, for one training."""
-    handler = DistributedDataParallelKwargs(find_unused_parameters=method.find_unused_parameters)
+    handler = DistributedDataParallelKwargs(find_unused_parameters=learner.find_unused_parameters)
     return Accelerator(
         mixed_precision=precision, cpu=cpu, kwargs_handlers=[handler], log_with=tracker, project_dir=logs
     )
 
 
-def synchronised(method: Method, accelerator: Accelerator) -> Method:
-    """The method with batch statistics over all processes, where they have GPUs; PyTorch does it on those alone."""
+def synchronised(learner: Learner, accelerator: Accelerator) -> Learner:
+    """The learner with batch statistics over all processes, where they have GPUs; PyTorch does it on those alone."""
     if accelerator.num_processes == 1 or accelerator.device.type != "cuda":
-        return method
+        return learner
     # timm's own, as it knows its norms with a built-in activation.
     convert: Any = convert_sync_batchnorm
-    converted: Method = convert(method)
+    converted: Learner = convert(learner)
     return converted
 
 
 class Training:
-    """A method on its way through its steps; :meth:`run` takes up what the folder's checkpoint says.
+    """A learner on its way through its steps; :meth:`run` takes up what the folder's checkpoint says.
 
     Args:
         accelerator: from :func:`accelerator_for`.
-        method: on the accelerator's device, :func:`synchronised`.
+        learner: on the accelerator's device, :func:`synchronised`.
         optimizer: of its parameters.
         schedule: stepped once a step.
         batches: what the steps see.
         plan: how long.
         folder: where checkpoints and history go; opened.
-        validate: the score of the method as it is, in evaluation mode; the more the better. None: the last is the best.
+        validate: the score of a learner, in evaluation mode; the more the better. None: the last is the best.
     """
 
     def __init__(
         self,
         accelerator: Accelerator,
-        method: Method,
+        learner: Learner,
         optimizer: Optimizer,
         schedule: LRScheduler,
         batches: Batches,
         plan: Plan,
         folder: RunFolder,
-        validate: Callable[[], float] | None = None,
+        validate: Callable[[Learner], float] | None = None,
     ) -> None:
-        self.accelerator, self.method, self.batches, self.plan = accelerator, method, batches, plan
+        self.accelerator, self.learner, self.batches, self.plan = accelerator, learner, batches, plan
         self.folder, self.validate, self.schedule = folder, validate, schedule
         self.progress = Progress()
-        self._parts: dict[str, Any] = {"method": method, "optimizer": optimizer, "schedule": schedule}
-        self.model, self.optimizer = accelerator.prepare(method, optimizer)
+        self._parts: dict[str, Any] = {"learner": learner, "optimizer": optimizer, "schedule": schedule}
+        self.judged = learner
+        self._average = None
+        if plan.ema:
+            self._average = ModelEmaV3(learner, plan.ema)
+            self._parts["judged"] = self.judged = self._average.module
+        self.model, self.optimizer = accelerator.prepare(learner, optimizer)
         if accelerator.scaler is not None:
             self._parts["scaler"] = accelerator.scaler
         self._recent: list[Tensor] = []  # losses that have not left the device
@@ -158,9 +167,9 @@ class Training:
         return self.progress
 
     def _begin_epoch(self, epoch: int) -> None:
-        self.method.train()
-        self.method.set_epoch(epoch, self.plan.epochs)
-        self.batches.set_epoch(self.method.needs, epoch)
+        self.learner.train()
+        self.learner.set_epoch(epoch, self.plan.epochs)
+        self.batches.set_epoch(self.learner.needs, epoch)
 
     def _step(self, step: int) -> Tensor:
         # Dropout and its like: their own in each process, the same again after a resume.
@@ -171,7 +180,9 @@ class Training:
         self.optimizer.step()
         if not self.accelerator.optimizer_step_was_skipped:  # by the scaler of fp16, as a gradient overflowed
             self.schedule.step()
-            self.method.after_step()
+            self.learner.after_step()
+            if self._average is not None:
+                self._average.update(self.learner)
         return loss.detach()
 
     def _report(self, asked: bool, bar: tqdm[Any]) -> bool:
@@ -199,8 +210,7 @@ class Training:
     def _validate(self) -> None:
         if self.validate is None:
             return
-        self.method.eval()
-        step, score = self.progress.step, self.validate()
+        step, score = self.progress.step, self.validate(self.judged)
         self.progress.scores.append((step, score))
         self.accelerator.log({"validation": score}, step=step)
         if self.accelerator.is_main_process:
@@ -238,9 +248,15 @@ def asked_to_end() -> Iterator[list[int]]:
 
 
 @torch.no_grad()
-def judge(accelerator: Accelerator, method: Method, images: Tensor, batch_size: int) -> Tensor:
-    """Logits [N, K] of whole uint8 images, on the CPU; the same in every process, as each looks at all of them."""
-    method.eval()
+def judge(accelerator: Accelerator, learner: Learner, images: Tensor, size: int, batch_size: int) -> Tensor:
+    """Logits [N, K] of whole uint8 images at `size`, on the CPU; the same in every process, as each sees all of them."""
+    learner.eval()
+
+    def logits(part: Tensor) -> Tensor:
+        whole = part.to(accelerator.device) / 255
+        if whole.shape[-1] != size:
+            whole = F.interpolate(whole, (size, size), mode="bilinear", antialias=True)
+        return learner.predict(whole).float().cpu()
+
     with accelerator.autocast():
-        parts = [method.predict(part.to(accelerator.device) / 255) for part in images.split(batch_size)]
-    return torch.cat(parts).float().cpu()
+        return torch.cat([logits(part) for part in images.split(batch_size)])

@@ -27,9 +27,8 @@ OWN = (
     "environment.json",
     "last.pt",
     "best.pt",
-    "predictions.pt",
-    "training_curve.png",
-    "panel.png",
+    "validation.pt",
+    "test.pt",
     CONFIG,  # the last to go: without it nobody would know whose the others are
 )
 PACKAGES = ("longtail-mix", "torch", "timm", "kornia", "accelerate", "torchmetrics", "numpy")
@@ -131,6 +130,12 @@ class RunFolder:
         if state.pop("config") != self.config:
             raise ValueError(f"{path}: expected a checkpoint of the config beside it, got another's")
         return state
+
+    def facts(self) -> dict[str, Any]:
+        """What metrics.json says of the finished training, its config and its last start."""
+        facts: dict[str, Any] = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+        starts = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+        return {**facts, "config": self.config, "environment": starts[-1]}
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Add lines to the history."""

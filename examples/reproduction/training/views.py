@@ -24,14 +24,23 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """How views are drawn."""
+    """How views are drawn.
 
-    size: int = 224  # pixels a side
-    crop_scale: tuple[float, float] = (0.2, 1.0)  # least and most area of the image in a crop
-    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)  # least and most width over height
-    flip: float = 0.5  # probability, each way by itself: skin has no upper side
-    operations: int = 2  # RandAugment's N; 0 leaves it out
-    magnitude: float = 9.0  # RandAugment's M, of 30
+    Args:
+        size: pixels a side.
+        crop_scale: least and most area of the image in a crop.
+        crop_ratio: least and most width over height of a crop.
+        flip: probability, each way by itself: skin has no upper side.
+        operations: RandAugment's N; 0 leaves it out.
+        magnitude: RandAugment's M, of 30.
+    """
+
+    size: int = 96
+    crop_scale: tuple[float, float] = (0.4, 1.0)
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: float = 0.5
+    operations: int = 0
+    magnitude: float = 9.0
 
     def __post_init__(self) -> None:
         least, most = self.crop_scale

@@ -1,0 +1,77 @@
+"""Does it help the rare classes? Methods against each other: one network, one budget, one augmentation, several seeds.
+
+    python examples/compare.py                                        made-up images, a short form for two cores
+    python examples/compare.py isic2018 --jobs 2                      choose on validation lesions of ISIC 2018
+    python examples/compare.py cross-validation --seeds 0 1 2 3 4 --test      judge every lesion outside of them once
+    python examples/compare.py official --seeds 0 1 2 3 4 --test      the challenge's own test images
+
+Every training has a folder, OUT/METHOD/seed-S, and goes on where it was killed; the same command trains what is missing.
+The report is OUT/report.json, OUT/report.md and OUT/report.html. The test side is read with --test alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from reproduction.criteria.losses import LDAM, BalancedSoftmax, CrossEntropy, Focal, LogitAdjustment
+from reproduction.criteria.weightings import ClassBalanced, EffectiveNumber
+from reproduction.data.isic2018 import ISIC2018, Balanced, CrossValidation, Official
+from reproduction.data.maps import GroundTruth, SkinContrast
+from reproduction.methods.learner import Method
+from reproduction.methods.sampling import ByClass, Natural
+from reproduction.methods.supervised import Supervised
+from reproduction.mixes.balanced_mixup import BalancedMixUp
+from reproduction.mixes.cutmix import CutMix, cmo
+from reproduction.mixes.mixup import MixUp
+from reproduction.mixes.ratios import Fidelity, Paper, Released
+from reproduction.mixes.remix import Remix
+from reproduction.mixes.saliency_mix import SaliencyMix
+from reproduction.mixes.skin_swap import SkinSwap
+from reproduction.training.recipe import Recipe
+from reproduction.training.study import Study
+
+SKIN_SWAP = SkinSwap(Fidelity(2), SkinContrast(), tail_only=False, probability=0.5, partners=Natural())
+MIXES = {
+    "mixup": MixUp(),
+    "cutmix": CutMix(probability=0.5),
+    "remix": Remix(),
+    "cmo": cmo(),
+    "balanced-mixup": BalancedMixUp(),
+    "saliency-mix": SaliencyMix(probability=0.5),
+    "spmix-paper": SkinSwap(Paper()),
+    "spmix-released": SkinSwap(Released(), tail_only=False, partners=ByClass(0.0)),
+    "spmix-half": SkinSwap(Paper(8), SkinContrast(), probability=0.5),
+    "skin-swap": SKIN_SWAP,
+    "skin-swap-others": replace(SKIN_SWAP, maps_of_others=True),
+    "skin-swap-truth": replace(SKIN_SWAP, maps=GroundTruth()),
+}
+ROWS: dict[str, Method] = {
+    "ce": Supervised(),
+    "resample": Supervised(ByClass(0.0)),
+    "square-root": Supervised(ByClass(0.5)),
+    "balanced-softmax": Supervised(criterion=BalancedSoftmax()),
+    "balanced-softmax-square-root": Supervised(ByClass(0.5), BalancedSoftmax()),
+    "logit-adjustment": Supervised(criterion=LogitAdjustment()),
+    "ldam-drw": Supervised(criterion=LDAM()),
+    "focal": Supervised(criterion=Focal()),
+    "cb": Supervised(criterion=CrossEntropy(ClassBalanced())),
+    "es": Supervised(criterion=CrossEntropy(EffectiveNumber())),
+    **{f"ce+{name}": Supervised(mix=mix) for name, mix in MIXES.items()},
+    **{f"balanced-softmax+{name}": Supervised(criterion=BalancedSoftmax(), mix=mix) for name, mix in MIXES.items()},
+}
+OUT = Path("runs/compare")
+
+
+if __name__ == "__main__":
+    import tyro
+
+    from reproduction.training.study import run_study
+
+    FORMS = {
+        "isic2018": ("", Study(ISIC2018(CrossValidation(develop=True), with_masks=True), Recipe(keep_best=False), out=OUT / "isic2018")),
+        "cross-validation": ("", Study(ISIC2018(CrossValidation(), with_masks=True), Recipe(keep_best=False), out=OUT / "cross-validation")),
+    }
+    study = tyro.extras.overridable_config_cli(FORMS, description=__doc__)
+    for judged in run_study(study, ROWS):
+        print(judged.name, judged.seed)
