@@ -16,8 +16,10 @@ from pathlib import Path
 
 from reproduction.criteria.losses import LDAM, BalancedSoftmax, CrossEntropy, Focal, LogitAdjustment
 from reproduction.criteria.weightings import ClassBalanced, EffectiveNumber
+from reproduction.data.frames import Squash
 from reproduction.data.isic2018 import ISIC2018, Balanced, CrossValidation, Official
 from reproduction.data.maps import GroundTruth, SkinContrast
+from reproduction.data.synthetic import Synthetic
 from reproduction.methods.learner import Method
 from reproduction.methods.sampling import ByClass, Natural
 from reproduction.methods.supervised import Supervised
@@ -28,8 +30,12 @@ from reproduction.mixes.ratios import Fidelity, Paper, Released
 from reproduction.mixes.remix import Remix
 from reproduction.mixes.saliency_mix import SaliencyMix
 from reproduction.mixes.skin_swap import SkinSwap
+from reproduction.networks.network import Backbone
+from reproduction.reports.program import run
+from reproduction.training.optimisers import AdamW
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
+from reproduction.training.views import ViewSettings
 
 SKIN_SWAP = SkinSwap(Fidelity(2), SkinContrast(), tail_only=False, probability=0.5, partners=Natural())
 MIXES = {
@@ -62,16 +68,27 @@ ROWS: dict[str, Method] = {
 }
 OUT = Path("runs/compare")
 
+SHORT = Study(
+    Synthetic(),
+    Recipe(Backbone("test_resnet", "none"), Squash(64), ViewSettings(64), 19_200, optimiser=AdamW(2e-3)),
+    ("ce", "resample", "balanced-softmax", "balanced-softmax+spmix-paper", "balanced-softmax+skin-swap"),
+    test=True,
+    out=OUT / "short",
+)
+
+
+def real(split: CrossValidation | Official | Balanced, name: str) -> Study:
+    """ISIC 2018 from ImageNet weights: 64,000 training images at 96 pixels, the last weights of every training."""
+    return Study(ISIC2018(split, with_masks=True), Recipe(keep_best=False), out=OUT / name)
+
+
+FORMS = {
+    "short": ("made-up images, a small network, two cores", SHORT),
+    "isic2018": ("choose methods: validation on a fold of ISIC 2018", real(CrossValidation(develop=True), "isic2018")),
+    "cross-validation": ("judge them on the other folds", real(CrossValidation(), "cross-validation")),
+    "balanced": ("judge them on 40 test images a class", real(Balanced(), "balanced")),
+    "official": ("judge them on the challenge's own test", real(Official(), "official")),
+}
 
 if __name__ == "__main__":
-    import tyro
-
-    from reproduction.training.study import run_study
-
-    FORMS = {
-        "isic2018": ("", Study(ISIC2018(CrossValidation(develop=True), with_masks=True), Recipe(keep_best=False), out=OUT / "isic2018")),
-        "cross-validation": ("", Study(ISIC2018(CrossValidation(), with_masks=True), Recipe(keep_best=False), out=OUT / "cross-validation")),
-    }
-    study = tyro.extras.overridable_config_cli(FORMS, description=__doc__)
-    for judged in run_study(study, ROWS):
-        print(judged.name, judged.seed)
+    run(__doc__, ROWS, FORMS)

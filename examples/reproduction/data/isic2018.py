@@ -13,7 +13,6 @@ from torch import Tensor
 from longtail_mix.data import (
     CLASSES,
     Isic2018,
-    Split,
     balanced_split,
     isic2018_masks,
     read_isic2018,

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from longtail_mix.data import LESION_TYPES, synthetic_dermoscopy
 from reproduction.data.task import Frame, Images, Source, Task
 
-COUNTS = (1200, 420, 360, 240, 120, 60, 30)  # like ISIC 2018: half of the images show the first class, 1 in 100 the last
+COUNTS = (
+    1200,
+    420,
+    360,
+    240,
+    120,
+    60,
+    30,
+)  # like ISIC 2018: half of the images show the first class, 1 in 100 the last
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ PACKAGES = {
 def check_weights(backbone: str, weights: str) -> None:
     """Raise ``ValueError`` where such weights are not to be had; loads nothing."""
     if weights == "package" and backbone not in PACKAGES:
-        raise ValueError(f"weights: expected hub, none or a file for {backbone}, as packages have {', '.join(PACKAGES)}")
+        raise ValueError(
+            f"weights: expected hub, none or a file for {backbone}, as packages have {', '.join(PACKAGES)}"
+        )
     if weights == "hub" and not timm.is_model_pretrained(backbone):
         raise ValueError(f"weights: expected package, none or a file for {backbone}, which timm has no weights for")
     if weights not in ("none", "package", "hub") and not Path(weights).is_file():

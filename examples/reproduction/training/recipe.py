@@ -50,5 +50,7 @@ class Recipe:
         if self.precision == "fp16" and device == "cpu":
             raise ValueError("precision: expected no or bf16 on a CPU, got 'fp16'")
         if self.views.size > 4 * self.frame.size:
-            raise ValueError(f"frame.size: expected at least a quarter of a view, {self.views.size}, got {self.frame.size}")
+            raise ValueError(
+                f"frame.size: expected at least a quarter of a view, {self.views.size}, got {self.frame.size}"
+            )
         self.backbone.check(self.views.size)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+
 from reproduction.training.atomic_files import save_tensors, write_json, write_text
 
 CONFIG = "config.json"

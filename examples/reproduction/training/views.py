@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from reproduction.training.rand_augment import NUM_OPERATIONS, change_colours, geometry_of
 from torch import Tensor
+
+from reproduction.training.rand_augment import NUM_OPERATIONS, change_colours, geometry_of
 
 
 @dataclass(frozen=True)

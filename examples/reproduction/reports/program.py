@@ -1,0 +1,41 @@
+"""What every program does around its study: the command line, the trainings, the report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import tyro
+
+from reproduction.methods.learner import Method
+from reproduction.reports.comparison import compare, tables
+from reproduction.reports.page import page
+from reproduction.training.atomic_files import write_json, write_text
+from reproduction.training.study import Study, run_study
+
+
+def run(about: str | None, rows: Mapping[str, Method], forms: Mapping[str, tuple[str, Study]]) -> None:
+    """Read the options of a form, train, and write report.json, report.md and report.html under the study's folder.
+
+    Args:
+        about: the program's docstring, for its help.
+        rows: the methods it offers, by name; differences are from the first one that is trained.
+        forms: default options by name, each with what it is for; the first is taken where none is named.
+    """
+    first = next(iter(forms))
+    given = sys.argv[1:]
+    named = given if given and (given[0] in forms or given[0] in ("-h", "--help")) else [first, *given]
+    study = tyro.extras.overridable_config_cli(
+        dict(forms), args=named, description=about, config=(tyro.conf.AvoidSubcommands,)
+    )
+    try:
+        judged = run_study(study, rows)
+    except ValueError as error:
+        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+    if judged:
+        report = compare(judged, judged[0].name, "test" if study.test else "validation")
+        write_json(study.out / "report.json", report)
+        write_text(study.out / "report.md", tables(report) + "\n")
+        write_text(study.out / "report.html", page(report, f"{Path(sys.argv[0]).stem}: {report['task']}"))
+        print(f"\n{tables(report)}\n\nreport.json, report.md and report.html are in {study.out}")
