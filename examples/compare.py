@@ -5,7 +5,8 @@
     python examples/compare.py cross-validation --seeds 0 1 2 3 4 --test      judge every lesion outside of them once
     python examples/compare.py official --seeds 0 1 2 3 4 --test      the challenge's own test images
 
-Every training has a folder, OUT/METHOD/seed-S, and goes on where it was killed; the same command trains what is missing.
+Every training has a folder, OUT/METHOD/seed-S, and goes on where it was killed; the same command trains what is
+missing.
 The report is OUT/report.json, OUT/report.md and OUT/report.html. The test side is read with --test alone.
 """
 
@@ -22,7 +23,7 @@ from reproduction.data.maps import GroundTruth, SkinContrast
 from reproduction.data.synthetic import Synthetic
 from reproduction.methods.learner import Method
 from reproduction.methods.sampling import ByClass, Natural
-from reproduction.methods.supervised import Supervised
+from reproduction.methods.supervised import AnyMix, Supervised
 from reproduction.mixes.balanced_mixup import BalancedMixUp
 from reproduction.mixes.cutmix import CutMix, cmo
 from reproduction.mixes.mixup import MixUp
@@ -38,7 +39,7 @@ from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
 
 SKIN_SWAP = SkinSwap(Fidelity(2), SkinContrast(), tail_only=False, probability=0.5, partners=Natural())
-MIXES = {
+MIXES: dict[str, AnyMix] = {
     "mixup": MixUp(),
     "cutmix": CutMix(probability=0.5),
     "remix": Remix(),

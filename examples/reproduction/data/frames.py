@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
 from longtail_mix.data import center_crop_square, load_images, load_masks, squash
 from reproduction.data.task import Frame
-from reproduction.training.describe import place
+from reproduction.training.describe import PLACE
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Squash(Frame):
     """
 
     size: int = 128
-    cache_dir: Path | None = place()
+    cache_dir: Path | None = field(default=None, metadata=PLACE)
 
     def images(self, paths: Sequence[Path]) -> Tensor:
         """uint8 [N, 3, size, size]."""
@@ -44,7 +44,7 @@ class CentreCrop(Frame):
     """
 
     size: int = 128
-    cache_dir: Path | None = place()
+    cache_dir: Path | None = field(default=None, metadata=PLACE)
 
     def images(self, paths: Sequence[Path]) -> Tensor:
         """uint8 [N, 3, size, size]."""

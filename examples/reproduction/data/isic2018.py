@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from longtail_mix.data import (
 )
 from reproduction.data.folds import lesion_folds
 from reproduction.data.task import Frame, Images, Source, Task
-from reproduction.training.describe import place
+from reproduction.training.describe import PLACE
 
 Rows = tuple[Tensor, Tensor, Tensor | None]
 """Training, validation (maybe empty) and test rows of the training images; None: the test has images of its own."""
@@ -131,8 +130,8 @@ class ISIC2018(Source):
     """
 
     split: Balanced | Stratified | Official | CrossValidation = field(default_factory=Balanced)
-    root: Path | None = place()
-    test_root: Path | None = place()
+    root: Path | None = field(default=None, metadata=PLACE)
+    test_root: Path | None = field(default=None, metadata=PLACE)
     with_masks: bool = False
 
     def task(self, frame: Frame, seed: int) -> Task:
@@ -142,7 +141,10 @@ class ISIC2018(Source):
         images = frame.images(data.paths)
         masks = frame.masks(isic2018_masks(data)) if self.with_masks else None
         everything = Images(images, data.labels, data.lesions, masks)
-        load_test: Callable[[], Images] = lambda: everything.rows(test) if test is not None else self._official(frame)
+
+        def load_test() -> Images:
+            return self._official(frame) if test is None else everything.rows(test)
+
         aside = everything.rows(validation) if len(validation) else None
         return Task(f"ISIC 2018, {type(self.split).__name__}", CLASSES, everything.rows(train), load_test, aside)
 

@@ -60,7 +60,7 @@ class Method(ABC):
     Attributes:
         first: another method whose trained weights this one starts from; the program trains it before.
         maps: what is to be carried through the views beside the images.
-        share: the share of the training's steps that this method takes; 0 takes over the weights of `first` as they are.
+        share: of the training's steps that this method takes; 0 takes over the weights of `first` as they are.
     """
 
     first: Method | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from longtail_mix import CosineClassifier, set_epoch
+from longtail_mix import CosineClassifier, MixedTarget, set_epoch
 from reproduction.criteria.losses import AnyCriterion, CrossEntropy
 from reproduction.data.maps import MapSource
 from reproduction.methods.learner import Learner, Method, Setting
@@ -58,7 +58,7 @@ class Supervised(Method):
         """A network with a linear classifier, or a cosine one where the loss wants that."""
         network = Network(setting.backbone.build(setting.size), len(setting.class_counts))
         if self.criterion.cosine:
-            network.classifier = CosineClassifier(network.classifier.in_features, len(setting.class_counts))
+            network.classifier = CosineClassifier(network.width, len(setting.class_counts))
         drawn = self.sampling.counts(setting.class_counts)
         return SupervisedLearner(network, self.criterion.build(setting, drawn), self, setting)
 
@@ -90,7 +90,8 @@ class SupervisedLearner(Learner):
 
     def forward(self, batch: Batch) -> Tensor:
         """The criterion of the batch."""
-        images, target = batch.labelled.views[0], batch.labelled.labels
+        images, labels = batch.labelled.views[0], batch.labelled.labels
+        target: Tensor | MixedTarget = labels
         if self.mix is not None and batch.partners is not None:
             images, target = self.mix(batch.labelled, batch.partners, batch.draws, self.setting.class_counts)
         loss: Tensor = self.criterion(self.network(images), target)

@@ -34,7 +34,11 @@ class BalancedMixUp(Mix):
         return (uniform([count], generator) ** (1 / self.alpha),)
 
     def __call__(
-        self, labelled: Stream, partners: Stream, draws: tuple[Tensor, ...], class_counts: Sequence[int]
+        self,
+        labelled: Stream,
+        partners: Stream,
+        draws: tuple[Tensor, ...],
+        class_counts: Sequence[int],  # noqa: ARG002  a mix's form
     ) -> tuple[Tensor, MixedTarget]:
         """The mixed batch."""
         (lam,) = draws

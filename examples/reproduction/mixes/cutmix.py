@@ -35,7 +35,11 @@ class CutMix(Mix):
         return boxes, uniform([count], generator) < self.probability
 
     def __call__(
-        self, labelled: Stream, partners: Stream, draws: tuple[Tensor, ...], class_counts: Sequence[int]
+        self,
+        labelled: Stream,
+        partners: Stream,
+        draws: tuple[Tensor, ...],
+        class_counts: Sequence[int],  # noqa: ARG002  a mix's form
     ) -> tuple[Tensor, MixedTarget]:
         """The mixed batch."""
         boxes, chosen = draws

@@ -32,7 +32,11 @@ class MixUp(Mix):
         return (beta(count, self.alpha, generator),)
 
     def __call__(
-        self, labelled: Stream, partners: Stream, draws: tuple[Tensor, ...], class_counts: Sequence[int]
+        self,
+        labelled: Stream,
+        partners: Stream,
+        draws: tuple[Tensor, ...],
+        class_counts: Sequence[int],  # noqa: ARG002  a mix's form
     ) -> tuple[Tensor, MixedTarget]:
         """The mixed batch."""
         return mixup(labelled.views[0], labelled.labels, partners.views[0], partners.labels, *draws)

@@ -12,7 +12,9 @@ from longtail_mix.mixing.ratio.paper import NOISE
 
 
 class Ratio(ABC):
-    """A recipe by its options: ``ratio(own, other, noise)``, maps [B, 1, S, S] in [0, 1], noise [B, 2, S, S] in [-1, 1).
+    """A recipe by its options.
+
+    ``ratio(own, other, noise)`` takes maps [B, 1, S, S] in [0, 1] and noise [B, 2, S, S] in [-1, 1).
 
     Attributes:
         patch_size: side of a patch in pixels.

@@ -39,6 +39,7 @@ class Remix(Mix):
         self, labelled: Stream, partners: Stream, draws: tuple[Tensor, ...], class_counts: Sequence[int]
     ) -> tuple[Tensor, MixedTarget]:
         """The mixed batch."""
+        (lam,) = draws
         counts = torch.tensor(class_counts, device=labelled.labels.device)
         pair = labelled.views[0], labelled.labels, partners.views[0], partners.labels
-        return remix(*pair, *draws, counts, self.kappa, self.tau)
+        return remix(*pair, lam, counts, self.kappa, self.tau)

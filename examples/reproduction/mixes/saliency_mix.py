@@ -38,7 +38,11 @@ class SaliencyMix(Mix):
         return lam, uniform([count, size * size], generator), uniform([count], generator) < self.probability
 
     def __call__(
-        self, labelled: Stream, partners: Stream, draws: tuple[Tensor, ...], class_counts: Sequence[int]
+        self,
+        labelled: Stream,
+        partners: Stream,
+        draws: tuple[Tensor, ...],
+        class_counts: Sequence[int],  # noqa: ARG002  a mix's form
     ) -> tuple[Tensor, MixedTarget]:
         """The mixed batch."""
         lam, lots, chosen = draws

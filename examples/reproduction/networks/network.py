@@ -16,7 +16,7 @@ from timm.models import is_model_in_modules
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from longtail_mix import MixInside
+from longtail_mix import CosineClassifier, MixInside
 from reproduction.networks.resnet_cifar import ResNetCifar
 from reproduction.networks.weights import check_weights, load_weights
 
@@ -110,11 +110,15 @@ def tiny_hybrid(size: int) -> nn.Module:
     return encoder
 
 
-OURS: dict[str, Callable[[int], nn.Module]] = {"tiny_hybrid": tiny_hybrid, "resnet32": lambda size: ResNetCifar(32)}
+def _resnet32(size: int) -> nn.Module:  # noqa: ARG001  any size will do
+    return ResNetCifar(32)
+
+
+OURS: dict[str, Callable[[int], nn.Module]] = {"tiny_hybrid": tiny_hybrid, "resnet32": _resnet32}
 
 
 def check_layer(encoder: nn.Module, size: int, layer: str, patch_size: int) -> None:
-    """Raise ``ValueError`` unless two images without values can be mixed at a layer of an encoder on the "meta" device."""
+    """Raise ``ValueError`` unless two images can be mixed at a layer of an encoder, which is on the "meta" device."""
     with torch.device("meta"):
         images, ratio = torch.rand(2, 3, size, size), torch.rand(2, 1, size // patch_size, size // patch_size)
     try:
@@ -153,11 +157,11 @@ class Network(nn.Module):
         self, encoder: nn.Module, num_classes: int, projection: int | None = None, prototypes: bool = False
     ) -> None:
         super().__init__()
-        width = int(getattr(encoder, "num_features", 0))
+        self.width = width = int(getattr(encoder, "num_features", 0))
         settings: dict[str, Sequence[float]] = getattr(encoder, "pretrained_cfg", {})
         self.normalise = Normalise(settings.get("mean", (0.5, 0.5, 0.5)), settings.get("std", (0.25, 0.25, 0.25)))
         self.encoder = encoder
-        self.classifier = nn.Linear(width, num_classes)
+        self.classifier: nn.Linear | CosineClassifier = nn.Linear(width, num_classes)
         self.projection = None if projection is None else projection_head(width, projection)
         self.prototype_projection = projection_head(width, projection) if prototypes and projection else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -91,7 +92,8 @@ def fill(encoder: nn.Module, state: Mapping[str, Tensor], backbone: str) -> None
             raise ValueError(f"weights: expected those of {backbone}, got none for {name}")
         if state[name].shape != tensor.shape:
             raise ValueError(f"weights: expected {name} {list(tensor.shape)}, got {list(state[name].shape)}")
-    classifier = timm.create_model(backbone).default_cfg["classifier"]  # where timm's own has it
+    whole: Any = timm.create_model(backbone)
+    classifier = whole.default_cfg["classifier"]  # where timm's own has it
     left = [name for name in state if name not in own and not name.startswith(f"{classifier}.")]
     if left:
         raise ValueError(f"weights: expected those of {backbone}, got {left[0]} too")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+# Of a dataclass field that says where something lies, and not what it is: two machines may differ in it.
 PLACE = {"place": True}
-
-
-def place() -> Any:
-    """A dataclass field that says where something lies, and not what it is: two machines may differ in it."""
-    return field(default=None, metadata=PLACE)
 
 
 def describe(value: Any) -> Any:

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from timm.layers.norm_act import convert_sync_batchnorm
-from timm.utils import ModelEmaV3
+from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -249,7 +249,7 @@ def asked_to_end() -> Iterator[list[int]]:
 
 @torch.no_grad()
 def judge(accelerator: Accelerator, learner: Learner, images: Tensor, size: int, batch_size: int) -> Tensor:
-    """Logits [N, K] of whole uint8 images at `size`, on the CPU; the same in every process, as each sees all of them."""
+    """Logits [N, K] of whole uint8 images at `size`, on the CPU; the same in every process: each sees all of them."""
     learner.eval()
 
     def logits(part: Tensor) -> Tensor:

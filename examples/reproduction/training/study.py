@@ -1,4 +1,4 @@
-"""A study: methods times seeds on one data set with one recipe. Plans it, trains what is not trained, resumes the rest."""
+"""A study: methods times seeds on one data set with one recipe. Trains what is not trained and resumes the rest."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def _train(study: Study, run: Planned) -> None:
     accelerator = accelerator_for(learner, recipe.precision, study.device == "cpu", study.tracker, folder.path / "logs")
     if study.frames_on == "device" or (study.frames_on is None and frames.fit(accelerator.device)):
         frames = frames.to(accelerator.device)
-    learner = synchronised(learner, accelerator).to(accelerator.device, memory_format=torch.channels_last)
+    learner = synchronised(learner, accelerator).to(accelerator.device).to(memory_format=torch.channels_last)
     batches = Batches(frames, len(task.classes), recipe.views, recipe.batch_size, run.seed, accelerator.device)
     steps = round(run.method.share * (recipe.images // recipe.batch_size))
     optimizer = recipe.optimiser.build(learner)
@@ -293,7 +293,7 @@ def judged_run(study: Study, run: Planned) -> Judged:
         learner, _ = built(study, replace(run, first=None), task)
         learner.load_state_dict(weights_of(run.folder.path, study.recipe.keep_best))
         accelerator = accelerator_for(learner, study.recipe.precision, study.device == "cpu")
-        learner.to(accelerator.device, memory_format=torch.channels_last)
+        learner = learner.to(accelerator.device).to(memory_format=torch.channels_last)
         logits = judge(accelerator, learner, side.images, study.recipe.views.size, study.recipe.batch_size)
         save_tensors(path, {"logits": logits, "labels": side.labels, "groups": list(side.groups)})
     return Judged(run.name, run.seed, logits, side, run.folder.facts())
