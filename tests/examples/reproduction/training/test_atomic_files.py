@@ -3,7 +3,8 @@ import os
 
 import pytest
 import torch
-from atomic_files import save_tensors, write_atomically, write_json
+
+from reproduction.training.atomic_files import save_tensors, write_atomically, write_json
 
 
 def test_what_is_written_is_read(tmp_path):

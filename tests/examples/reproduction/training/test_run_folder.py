@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_folder import OWN, RunFolder, environment
+
+from reproduction.training.run_folder import OWN, RunFolder, environment
 
 CONFIG = {"method": "ce", "seed": 0, "scale": (0.2, 1.0)}
 

@@ -9,7 +9,10 @@ import torchvision.transforms.v2.functional as tv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kornia.geometry.transform import warp_affine
-from rand_augment import (
+from torchvision.transforms import InterpolationMode
+
+from longtail_mix.data import synthetic_dermoscopy
+from reproduction.training.rand_augment import (
     COLOURS,
     FIRST_COLOUR,
     IDENTITY,
@@ -22,10 +25,7 @@ from rand_augment import (
     autocontrast,
     change_colours,
 )
-from torchvision.transforms import InterpolationMode
-from views import ViewDraws, ViewSettings, apply_views, draw_views, halvings_of, source_matrices
-
-from longtail_mix.data import synthetic_dermoscopy
+from reproduction.training.views import ViewDraws, ViewSettings, apply_views, draw_views, halvings_of, source_matrices
 
 BILINEAR = InterpolationMode.BILINEAR
 
@@ -117,7 +117,7 @@ def test_the_order_is_crop_flips_and_then_the_geometry_as_drawn():
 
 def test_the_map_is_what_kornia_warps_with_zeros_outside():
     size, height, width = 33, 50, 41
-    chosen = ViewSettings(size, magnitude=30)
+    chosen = ViewSettings(size, operations=2, magnitude=30)
     draws = draw_views(16, chosen, torch.Generator().manual_seed(3))
     maps = torch.rand(16, 1, height, width)
     images = smooth_images(16, height, width)
@@ -149,7 +149,7 @@ def test_a_lesion_and_its_mask_stay_together(device):
     painted = torch.where(
         data.masks, torch.tensor([255, 0, 0]).view(1, 3, 1, 1), torch.tensor([0, 255, 255]).view(1, 3, 1, 1)
     )
-    chosen = ViewSettings(64, magnitude=15)
+    chosen = ViewSettings(64, operations=2, magnitude=15)
     for seed in range(4):
         draws = draw_views(12, chosen, torch.Generator().manual_seed(seed))
         draws.operation[draws.operation >= FIRST_COLOUR] = IDENTITY
@@ -178,7 +178,7 @@ def test_a_large_crop_is_halved_before_it_is_sampled():
 
 
 def test_how_often_is_that_of_a_loop():
-    draws = draw_views(50, ViewSettings(16, crop_scale=(0.01, 1.0), magnitude=30))
+    draws = draw_views(50, ViewSettings(16, crop_scale=(0.01, 1.0), operations=2, magnitude=30))
     matrices = source_matrices(draws, 100, 130)
     for matrix, times in zip(matrices.tolist(), halvings_of(matrices, 100, 130, 16).tolist(), strict=True):
         (a, b, _), (c, d, _) = matrix
@@ -234,7 +234,7 @@ def test_colours_come_in_the_order_drawn_to_the_images_drawn():
 
 def test_colours_come_after_the_geometry():
     images = smooth_images(8, 24, 24)
-    chosen = ViewSettings(24, magnitude=20)
+    chosen = ViewSettings(24, operations=2, magnitude=20)
     draws = draw_views(8, chosen, torch.Generator().manual_seed(0))
     plain = draws._replace(operation=draws.operation.where(draws.operation < FIRST_COLOUR, IDENTITY))
     expected, _ = apply_views(images, None, plain, chosen)
@@ -289,7 +289,7 @@ def test_the_draws_follow_from_the_generator_and_fill_their_ranges():
 
 def test_arguments_stay_and_maps_may_be_missing():
     images, maps = smooth_images(4, 20, 20), torch.rand(4, 1, 20, 20)
-    chosen = ViewSettings(12, magnitude=20)
+    chosen = ViewSettings(12, operations=2, magnitude=20)
     draws = draw_views(4, chosen)
     before = [images.clone(), maps.clone(), *(drawn.clone() for drawn in draws)]
     views, view_maps = apply_views(images, maps, draws, chosen)
@@ -308,7 +308,7 @@ def test_nobody_waits_for_the_device():
         torch.empty(40, 3, 50, 60, dtype=torch.uint8, device="meta"),
         torch.empty(40, 1, 50, 60, device="meta"),
     )
-    chosen = ViewSettings(16, magnitude=20)
+    chosen = ViewSettings(16, operations=2, magnitude=20)
     draws = draw_views(40, chosen, torch.Generator().manual_seed(0))
     assert set(range(NUM_OPERATIONS)) <= set(draws.operation.flatten().tolist())
     views, view_maps = apply_views(images, maps, draws, chosen)

@@ -1,21 +1,32 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from framework_batch import Needs, balanced, natural
-from framework_data import Batches, Frames, seed_of, with_saliency
-from torch import Tensor, nn
-from views import ViewSettings, apply_views, draw_views
+from torch import Tensor
 
 from longtail_mix.sampling import ClassSampler, ShuffledSampler, balanced_probabilities
+from reproduction.data.task import Images
+from reproduction.methods.sampling import ByClass, Natural
+from reproduction.training.batch import Needs
+from reproduction.training.batches import Batches, seed_of
+from reproduction.training.views import ViewSettings, apply_views, draw_views
 
 CPU = torch.device("cpu")
 LABELS = torch.arange(3).repeat_interleave(torch.tensor([20, 7, 3]))
 IMAGES = torch.randint(0, 256, (30, 3, 16, 16), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-FRAMES = Frames(IMAGES, LABELS, IMAGES[:, :1])
-VIEWS = ViewSettings(size=8)
-NEEDS = Needs(natural, balanced, views=2, maps=True)
+FRAMES = Images(IMAGES, LABELS, tuple(map(str, range(30))), maps=IMAGES[:, :1])
+VIEWS = ViewSettings(size=8, operations=2)
 
 
-def batches(batch_size: int = 8, seed: int = 5, frames: Frames = FRAMES) -> Batches:
+def drawn_with(count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Two tensors with a row for each image of the global batch."""
+    return tuple(torch.empty(count, *shape).uniform_(generator=generator) for shape in ((2, 8, 8), ()))
+
+
+NEEDS = Needs(Natural(), ByClass(), views=2, maps=True, draw=drawn_with)
+
+
+def batches(batch_size: int = 8, seed: int = 5, frames: Images = FRAMES) -> Batches:
     return Batches(frames, 3, VIEWS, batch_size, seed, CPU)
 
 
@@ -44,8 +55,7 @@ def test_a_batch_is_what_its_seed_and_number_say():
             expected = apply_views(IMAGES[chosen], IMAGES[chosen][:, :1] / 255, draws, VIEWS)
             torch.testing.assert_close((view, view_map), expected, rtol=0, atol=0)
     noise = torch.Generator().manual_seed(seed_of(5, "noise", 7))
-    for one in batch.noise:
-        torch.testing.assert_close(one, torch.empty(8, 2, 8, 8).uniform_(-1, 1, generator=noise), rtol=0, atol=0)
+    torch.testing.assert_close(batch.draws, drawn_with(8, noise), rtol=0, atol=0)
 
 
 def test_order_and_history_do_not_matter_and_every_step_and_seed_is_another():
@@ -59,15 +69,15 @@ def test_order_and_history_do_not_matter_and_every_step_and_seed_is_another():
     assert all(torch.equal(a, b) for a, b in zip(flat(first.draw(4)), flat(later), strict=True))
     other = batches(seed=6)
     other.set_epoch(NEEDS, 1)
-    assert not torch.equal(other.draw(4).noise[0], later.noise[0])
-    assert not torch.equal(second.draw(5).noise[0], later.noise[0])
+    assert not torch.equal(other.draw(4).draws[0], later.draws[0])
+    assert not torch.equal(second.draw(5).draws[0], later.draws[0])
     assert not torch.equal(later.labelled.views[0], later.labelled.views[1])
 
 
 def test_an_epoch_shows_every_image_it_can_once():
     drawn = batches(batch_size=10)
     assert drawn.steps_per_epoch == 3
-    drawn.set_epoch(Needs(natural), 1)
+    drawn.set_epoch(Needs(Natural()), 1)
     labels = torch.cat([drawn.draw(step).labelled.labels for step in range(3, 6)])
     assert labels.bincount().tolist() == [20, 7, 3]
 
@@ -91,11 +101,11 @@ def test_ranks_see_every_so_manieth_row_of_the_one_batch(ranks, monkeypatch):
 
 
 def test_what_a_method_does_not_need_is_not_made():
-    drawn = batches(frames=Frames(IMAGES, LABELS))
-    drawn.set_epoch(Needs(balanced), 0)
+    drawn = batches(frames=replace(FRAMES, maps=None))
+    drawn.set_epoch(Needs(ByClass()), 0)
     batch = drawn.draw(0)
-    assert (len(batch.labelled.views), batch.labelled.maps, batch.partners, batch.noise) == (1, (), None, ())
-    with pytest.raises(ValueError, match="frames: expected saliency maps, which this method needs, got none"):
+    assert (len(batch.labelled.views), batch.labelled.maps, batch.partners, batch.draws) == (1, (), None, ())
+    with pytest.raises(ValueError, match="frames: expected maps, which this method needs, got none"):
         drawn.set_epoch(NEEDS, 0)
 
 
@@ -116,11 +126,13 @@ def test_frames_on_the_host_give_the_same_batches(device):
     assert FRAMES.to(device).images.device.type == device.type
 
 
-def test_maps_are_the_saliency_in_steps_of_a_255th():
-    class Red(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return images[:, :1] / 255 * 0.5
+def test_a_method_needs_one_plain_view_unless_it_says_more():
+    assert Needs(Natural()) == Needs(labelled=Natural(), partners=None, views=1, maps=False, draw=None)
 
-    found = with_saliency(FRAMES, Red(), CPU, batch_size=7)
-    assert found.maps.dtype == torch.uint8
-    assert (found.maps / 255 - IMAGES[:, :1] / 510).abs().max() <= 0.5 / 255 + 1e-6
+
+def test_what_is_drawn_needs_no_partners():
+    drawn = batches()
+    drawn.set_epoch(Needs(Natural(), draw=drawn_with), 0)
+    batch = drawn.draw(0)
+    assert batch.partners is None
+    assert [len(tensor) for tensor in batch.draws] == [8, 8]
