@@ -15,10 +15,10 @@ from atomic_files import save_tensors
 from images import Images, Task
 from torch import Tensor, nn
 from tqdm import tqdm
-from training import Normalise
 
 from longtail_mix import CAREAttentionLoss, CARELoss
 from longtail_mix.functional import grad_cam
+from training import Normalise
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from math import cos, pi
 
 import torch
 from framework_batch import Needs, SamplerFactory, balanced, natural
-from framework_config import OURS, PAPER, RECIPES, RELEASED, Config
 from framework_contrastive import (
     BCLObjective,
     MomentumContrast,
@@ -32,6 +31,7 @@ from framework_reslt import ResLT
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from framework_config import OURS, PAPER, RECIPES, RELEASED, Config
 from longtail_mix import SaliencyMap, SkinContrastSaliency, many_medium_few
 
 __all__ = [

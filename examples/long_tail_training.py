@@ -18,11 +18,11 @@ from resnet_cifar import ResNetCifar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
-from training import Normalise, Run, predict
 
 from longtail_mix import CosineClassifier, MixedTarget
 from longtail_mix.sampling import ClassSampler, ShuffledSampler, TwoStreamLoader, balanced_probabilities
 from longtail_mix.weighting import set_epoch
+from training import Normalise, Run, predict
 
 Batch = tuple[Tensor, Tensor]
 

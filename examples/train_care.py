@@ -18,12 +18,12 @@ from pathlib import Path
 
 import torch
 from care_report import rarest_class, summarise, table, write_report
-from care_training import Attention, Classifier, Guide, Outcome, Settings, Trainer, maps_of
-from criteria import CRITERIA, build_criterion
 from images import BACKGROUND_CUE, Images, Task, isic2018_task, synthetic_task
 from segmenters import load_segmenter
 from torch import Tensor, nn
 
+from care_training import Attention, Classifier, Guide, Outcome, Settings, Trainer, maps_of
+from criteria import CRITERIA, build_criterion
 from longtail_mix import FocalLoss, SegmentationSaliency, SkinContrastSaliency
 from longtail_mix.data import stratified_split
 from longtail_mix.functional import class_balanced_weights

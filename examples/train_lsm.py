@@ -17,12 +17,12 @@ from pathlib import Path
 
 import torch
 from cifar_lt import CIFAR10, CIFAR100, cifar_lt_task
-from criteria import CRITERIA, build_criterion
 from images import Task, isic2018_task, synthetic_task
-from long_tail_training import Batch, Method, Mix, Settings, train
 from report import summarise, table, write_report
 from torch import Tensor, nn
 
+from criteria import CRITERIA, build_criterion
+from long_tail_training import Batch, Method, Mix, Settings, train
 from longtail_mix import (
     CMO,
     LSM,

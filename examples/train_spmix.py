@@ -13,14 +13,14 @@ import argparse
 from pathlib import Path
 
 import torch
-from criteria import add_criterion_options, build_criterion
-from draw_panel import panel_of
 from images import BACKGROUND_CUE, Images, Task, isic2018_task, pick, synthetic_task
 from report import summarise, table, write_report
-from training import Method, Settings, epochs_of, train
 
+from criteria import add_criterion_options, build_criterion
+from draw_panel import panel_of
 from longtail_mix import FidelityRatio, HeadTailPairing, SkinContrastSaliency, SPMix, many_medium_few
 from longtail_mix.data import balanced_split, stratified_split
+from training import Method, Settings, epochs_of, train
 
 METHODS = ["ce", "resample", "spmix", "spmix-half", "spmix-skin", "spmix-fidelity", "spmix-released"]
 SPLITS = {"balanced": balanced_split, "stratified": stratified_split}

@@ -28,6 +28,12 @@ from atomic_files import save_tensors, write_json
 from framework_data import Batches, Frames, seed_of, with_saliency
 from framework_methods import Method
 from framework_panel import panel_of_batch
+from images import BACKGROUND_CUE, Task, isic2018_task, synthetic_task
+from report import COLUMNS, measure, summarise, table, training_curve, write_metrics
+from run_folder import RunFolder
+from training_program import Plan, Progress, Training, accelerator_for, judge, synchronised
+from views import ViewSettings
+
 from framework_recipes import (
     RECIPES,
     Config,
@@ -36,15 +42,9 @@ from framework_recipes import (
     build_saliency,
     build_schedule,
 )
-from images import BACKGROUND_CUE, Task, isic2018_task, synthetic_task
-from report import COLUMNS, measure, summarise, table, training_curve, write_metrics
-from run_folder import RunFolder
-from training import Run
-from training_program import Plan, Progress, Training, accelerator_for, judge, synchronised
-from views import ViewSettings
-
 from longtail_mix import ClassGroups, many_medium_few
 from longtail_mix.data import balanced_split, stratified_split
+from training import Run
 
 SPLITS = {"balanced": balanced_split, "stratified": stratified_split}
 SYNTHETIC_VALIDATION_PER_CLASS = 20

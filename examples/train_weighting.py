@@ -22,16 +22,16 @@ from typing import Any, NamedTuple
 import kornia.augmentation as K
 import torch
 from atomic_files import save_tensors
-from criteria import build_weighting
 from images import Images, Task, isic2018_task, synthetic_task
 from study_models import Backbone, FlatHead, HierarchicalHead, LevelLoss, StudyModel
 from study_report import Result, write_study
 from torch import Tensor, nn
 from tqdm import tqdm
-from training import Method, Settings, fit
 
+from criteria import build_weighting
 from longtail_mix import FocalLoss, ShadesOfGray, WeightedCrossEntropy, set_epoch
 from longtail_mix.data import stratified_split
+from training import Method, Settings, fit
 
 
 class Cell(NamedTuple):

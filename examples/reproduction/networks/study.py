@@ -8,6 +8,7 @@ import timm
 import torch
 from timm.layers.cbam import CbamModule
 from torch import Tensor, nn
+
 from training import Normalise
 
 # Of MEL, NV, BCC, AKIEC, BKL, DF, VASC (Sec. 4.2 of Barata and Santiago 2021).

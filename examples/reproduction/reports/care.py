@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from care_training import Outcome, Settings
 from images import Task
 from report import REPLICATES, bootstrap, interval, write_metrics
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_auroc
 
+from care_training import Outcome, Settings
 from longtail_mix import many_medium_few
 
 Draws = dict[str, Tensor]

@@ -15,10 +15,10 @@ from atomic_files import write_json
 from images import Task
 from matplotlib.figure import Figure
 from torch import Tensor
-from training import Run
 
 from longtail_mix import ClassGroups
 from longtail_mix.metrics import long_tail_metrics
+from training import Run
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
