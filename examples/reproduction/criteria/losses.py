@@ -132,13 +132,22 @@ class LADE(Criterion):
 
 @dataclass(frozen=True)
 class LabelAwareSmoothing(Criterion):
-    """Cross entropy with labels smoothed the more, the more frequent the class (Zhong et al. 2021)."""
+    """Cross entropy with labels smoothed the more, the more training images the class has (Zhong et al. 2021).
 
+    Args:
+        head: smoothing of the most frequent class; the authors' choice for CIFAR-100-LT.
+        tail: of the rarest.
+        weighting: who counts how much beside that.
+    """
+
+    head: float = 0.4
+    tail: float = 0.1
     weighting: AnyWeighting = field(default_factory=NoWeights)
 
-    def build(self, setting: Setting, drawn: tuple[int, ...]) -> nn.Module:
-        """With the counts of what is drawn."""
-        return LabelAwareSmoothingLoss(drawn, weighting=self.weighting.build(setting))
+    def build(self, setting: Setting, drawn: tuple[int, ...]) -> nn.Module:  # noqa: ARG002  a criterion's form
+        """With the counts of the data, though a balanced stream is drawn from them."""
+        counts = setting.class_counts
+        return LabelAwareSmoothingLoss(counts, self.head, self.tail, weighting=self.weighting.build(setting))
 
 
 AnyCriterion = CrossEntropy | Focal | LDAM | BalancedSoftmax | LogitAdjustment | LADE | LabelAwareSmoothing

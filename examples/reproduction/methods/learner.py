@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from reproduction.data.maps import MapSource
 from reproduction.networks.network import Backbone
 from reproduction.training.batch import Batch, Needs
+from reproduction.training.optimisers import Optimiser
+from reproduction.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Setting:
     class_counts: tuple[int, ...]  # training images of each class
     backbone: Backbone
     size: int  # side of the views in pixels
-    epochs: int
+    epochs: int  # of this method's share of the training, begun ones counted
     batch_size: int  # over all processes
 
 
@@ -61,15 +63,20 @@ class Method(ABC):
         first: another method whose trained weights this one starts from; the program trains it before.
         maps: what is to be carried through the views beside the images.
         share: of the training's steps that this method takes; 0 takes over the weights of `first` as they are.
+        optimiser: its own; None: the recipe's.
     """
 
     first: Method | None = None
     share: float = 1.0
+    optimiser: Optimiser | None = None
 
     @property
     def maps(self) -> MapSource | None:
         """None: nothing."""
         return None
+
+    def check(self, recipe: Recipe, processes: int) -> None:
+        """Raise ``ValueError`` for options that do not fit the recipe, before any data is read."""
 
     @abstractmethod
     def build(self, setting: Setting) -> Learner:
@@ -78,3 +85,9 @@ class Method(ABC):
         Raises:
             ValueError: options that do not fit the setting.
         """
+
+
+def check_share(share: float) -> None:
+    """Raise ``ValueError`` for a stage that does not train."""
+    if not 0 < share <= 1:
+        raise ValueError(f"share: expected above 0 and at most 1, got {share}")

@@ -1,75 +1,58 @@
-"""MiSLAS: features by mixup first, then a classifier on frozen features that is less sure of the frequent classes."""
+"""MiSLAS: features by mixup first, then a classifier that is less sure of the frequent classes (Zhong et al. 2021)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass, field
 
-import torch
-import torch.nn.functional as F
-from framework_batch import Batch, Needs, balanced, natural
-from framework_methods import Method
-from framework_networks import Network
-from torch import Tensor, nn
+from reproduction.criteria.losses import LabelAwareSmoothing
+from reproduction.data.maps import MapSource
+from reproduction.methods.learner import Method, Setting, check_share
+from reproduction.methods.sampling import ByClass
+from reproduction.methods.supervised import Supervised
+from reproduction.methods.weight_scaling import ScaledClassifier, check_linear
+from reproduction.mixes.mixup import MixUp
+from reproduction.training.optimisers import SGD, Adam, AdamW
+from reproduction.training.recipe import Recipe
 
-from longtail_mix import LabelAwareSmoothingLoss
-from longtail_mix.functional import mixup
 
-
+@dataclass(frozen=True)
 class MiSLAS(Method):
-    """Two stages (Zhong et al. 2021, "Improving calibration for long-tailed recognition").
+    """Two stages ("Improving calibration for long-tailed recognition").
 
-    1. Mixup on the images as they come, with cross entropy. The partners are a second stream of them; the shares are
-       uniform in [0, 1] (Beta(1, 1), the authors' choice for CIFAR), one for each image, taken from the noise.
+    1. Mixup on the images as they come, with cross entropy; shares from Beta(1, 1), the authors' choice for CIFAR. One
+       for each image, theirs one for each batch.
     2. The classes equally often, nothing is mixed, and the encoder is frozen. Label-aware smoothing trains the
-       classifier, ``logits = s * (W x) + b`` with a learnt scale s for each class, from the W, b of the first stage on
-       and ``s = 1`` (their Eq. 8 with r = 1). BatchNorm, where there is any, goes on gathering statistics, now of the
-       balanced stream: "shifted" BatchNorm; its own weights are frozen.
+       classifier, ``logits = s * (W x) + b`` with a scale s for each class, from the W, b of the first stage and
+       ``s = 1`` on (their Eq. 8 with r = 1). BatchNorm, where there is any, goes on gathering statistics, now of the
+       balanced stream: "shifted"; its own weights are frozen.
 
     Args:
-        network: encoder and classifier.
-        class_counts: training images of each class.
-        first_stage: how many epochs it takes.
-        head: smoothing of the most frequent class.
-        tail: smoothing of the rarest.
+        first: the first stage.
+        second: the second.
+        share: the second's steps, as a share of the budget; beside those of the first.
+        optimiser: of the second; None: the recipe's.
     """
 
-    # The scale has no part in the first stage, the encoder none in the second.
-    find_unused_parameters = True
+    first: Supervised = field(default_factory=lambda: Supervised(mix=MixUp(alpha=1.0)))
+    second: Supervised = field(default_factory=lambda: Supervised(ByClass(0.0), LabelAwareSmoothing()))
+    share: float = 0.1
+    optimiser: AdamW | Adam | SGD | None = None
 
-    def __init__(
-        self, network: Network, class_counts: Sequence[int], first_stage: int, head: float = 0.4, tail: float = 0.1
-    ) -> None:
-        super().__init__()
-        self.network = network
-        self.scale = nn.Parameter(torch.ones(len(class_counts)))
-        self.smoothing = LabelAwareSmoothingLoss(class_counts, head, tail)
-        self.first_stage = first_stage
-        self.set_epoch(0, first_stage + 1)
+    def __post_init__(self) -> None:
+        check_share(self.share)
+        check_linear(self.first, "first")
+        check_linear(self.second, "second")
 
-    def set_epoch(self, epoch: int, epochs: int) -> None:  # noqa: ARG002  a method's form
-        """Begin the second stage when it is time."""
-        self.features_are_frozen = epoch >= self.first_stage
-        self.needs = Needs(balanced) if self.features_are_frozen else Needs(natural, partners=natural)
+    @property
+    def maps(self) -> MapSource | None:
+        """Those of the second stage's mix, where it has one."""
+        return self.second.maps
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Cross entropy of mixed images, then label-aware smoothing."""
-        labels, (images,) = batch.labelled.labels, batch.labelled.views
-        if self.features_are_frozen:
-            with torch.no_grad():
-                features = self.network.features(images)
-            loss: Tensor = self.smoothing(self._scaled(features), labels)
-            return loss
-        if batch.partners is None:
-            raise ValueError("partners: expected a second stream of images, got None")
-        share = (batch.noise[0][:, 0, 0, 0] + 1) / 2
-        mixed, target = mixup(images, labels, batch.partners.views[0], batch.partners.labels, share)
-        return target.loss(partial(F.cross_entropy, reduction="none"), self.network(mixed))
+    def check(self, recipe: Recipe, processes: int) -> None:
+        """As both stages."""
+        self.first.check(recipe, processes)
+        self.second.check(recipe, processes)
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Logits [B, K]; in the first stage the scale is 1."""
-        return self._scaled(self.network.features(images))
-
-    def _scaled(self, features: Tensor) -> Tensor:
-        classifier = self.network.classifier
-        return self.scale * F.linear(features, classifier.weight) + classifier.bias
+    def build(self, setting: Setting) -> ScaledClassifier:
+        """The second stage."""
+        return ScaledClassifier(self.second, setting, shift=True, scale_alone=False)

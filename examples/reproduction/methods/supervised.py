@@ -19,6 +19,7 @@ from reproduction.mixes.saliency_mix import SaliencyMix
 from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.networks.network import Network
 from reproduction.training.batch import Batch, Needs
+from reproduction.training.recipe import Recipe
 
 AnyMix = MixUp | BalancedMixUp | CutMix | Remix | SaliencyMix | SkinSwap
 
@@ -54,21 +55,30 @@ class Supervised(Method):
             return None
         return self.mix.maps
 
+    def check(self, recipe: Recipe, processes: int) -> None:  # noqa: ARG002  a method's form
+        """Whether the patches of the mix fit the views."""
+        if isinstance(self.mix, SkinSwap):
+            self.mix.check(recipe.views.size)
+
     def build(self, setting: Setting) -> SupervisedLearner:
-        """A network with a linear classifier, or a cosine one where the loss wants that."""
+        """A network that is trained whole."""
+        return SupervisedLearner(self.network(setting), self, setting)
+
+    def network(self, setting: Setting) -> Network:
+        """With a linear classifier, or a cosine one where the loss wants that."""
         network = Network(setting.backbone.build(setting.size), len(setting.class_counts))
         if self.criterion.cosine:
             network.classifier = CosineClassifier(network.width, len(setting.class_counts))
-        drawn = self.sampling.counts(setting.class_counts)
-        return SupervisedLearner(network, self.criterion.build(setting, drawn), self, setting)
+        return network
 
 
 class SupervisedLearner(Learner):
     """A network that learns a loss of images that may be mixed."""
 
-    def __init__(self, network: Network, criterion: nn.Module, method: Supervised, setting: Setting) -> None:
+    def __init__(self, network: Network, method: Supervised, setting: Setting) -> None:
         super().__init__()
-        self.network, self.criterion = network, criterion
+        self.network = network
+        self.criterion = method.criterion.build(setting, method.sampling.counts(setting.class_counts))
         self.method, self.setting = method, setting
         self.set_epoch(0, setting.epochs)
 

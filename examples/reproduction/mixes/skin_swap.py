@@ -40,6 +40,11 @@ class SkinSwap(Mix):
     partners: Natural | Heads | ByClass = field(default_factory=Heads)
     maps_of_others: bool = False
 
+    def check(self, size: int) -> None:
+        """Raise ``ValueError`` unless the patches fill views of this size."""
+        if size % self.ratio.patch_size:
+            raise ValueError(f"patch_size: expected a divisor of the views' {size}, got {self.ratio.patch_size}")
+
     def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """The ratio's noise, and who is mixed."""
         return 2 * uniform([count, 2, size, size], generator) - 1, uniform([count], generator) < self.probability

@@ -117,9 +117,10 @@ def _resnet32(size: int) -> nn.Module:  # noqa: ARG001  any size will do
 OURS: dict[str, Callable[[int], nn.Module]] = {"tiny_hybrid": tiny_hybrid, "resnet32": _resnet32}
 
 
-def check_layer(encoder: nn.Module, size: int, layer: str, patch_size: int) -> None:
-    """Raise ``ValueError`` unless two images can be mixed at a layer of an encoder, which is on the "meta" device."""
+def check_layer(backbone: Backbone, size: int, layer: str, patch_size: int) -> None:
+    """Raise ``ValueError`` unless two images can be mixed at a layer, with a share for each patch; computes nothing."""
     with torch.device("meta"):
+        encoder = backbone.empty(size)
         images, ratio = torch.rand(2, 3, size, size), torch.rand(2, 1, size // patch_size, size // patch_size)
     try:
         with mix_at(encoder, layer) as mix_inside:

@@ -164,6 +164,8 @@ class Training:
                         self._mark = time.perf_counter()
                     if ending:
                         raise SystemExit(128 + signal.SIGTERM)
+        if not self.plan.steps:  # the weights of another training, taken over as they are
+            self._save("last")
         return self.progress
 
     def _begin_epoch(self, epoch: int) -> None:

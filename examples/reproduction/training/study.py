@@ -132,6 +132,8 @@ def refuse(study: Study, runs: Sequence[Planned], processes: int) -> None:
     if study.tracker is not None and study.tracker not in trackers:
         raise ValueError(f"tracker: expected an installed one of {', '.join(trackers)}, got {study.tracker!r}")
     study.recipe.check(processes, study.device)
+    for run in runs:
+        run.method.check(study.recipe, processes)
     started_over = [run.folder.path for run in runs] if study.fresh else []
     for run in runs:
         run.folder.check(study.fresh)
@@ -208,8 +210,8 @@ def _train(study: Study, run: Planned) -> None:
         frames = frames.to(accelerator.device)
     learner = synchronised(learner, accelerator).to(accelerator.device).to(memory_format=torch.channels_last)
     batches = Batches(frames, len(task.classes), recipe.views, recipe.batch_size, run.seed, accelerator.device)
-    steps = round(run.method.share * (recipe.images // recipe.batch_size))
-    optimizer = recipe.optimiser.build(learner)
+    steps = steps_of(run.method, recipe)
+    optimizer = (run.method.optimiser or recipe.optimiser).build(learner)
 
     def validate(judged: Learner) -> float:
         assert task.validation is not None
@@ -241,13 +243,18 @@ def _train(study: Study, run: Planned) -> None:
 def built(study: Study, run: Planned, task: Task) -> tuple[Learner, Setting]:
     """The learner with the weights it starts from."""
     recipe = study.recipe
-    epochs = -(-(recipe.images // recipe.batch_size) // max(len(task.train) // recipe.batch_size, 1))
+    epochs = max(-(-steps_of(run.method, recipe) // max(len(task.train) // recipe.batch_size, 1)), 1)
     setting = Setting(task.class_counts(), recipe.backbone, recipe.views.size, epochs, recipe.batch_size)
     torch.manual_seed(seed_of(run.seed, "weights"))
     learner = run.method.build(setting)
     if run.first is not None:
         learner.start_from(weights_of(run.first, recipe.keep_best))
     return learner, setting
+
+
+def steps_of(method: Method, recipe: Recipe) -> int:
+    """How many steps a method takes of the budget."""
+    return round(method.share * (recipe.images // recipe.batch_size))
 
 
 def weights_of(path: Path, keep_best: bool) -> dict[str, Any]:
