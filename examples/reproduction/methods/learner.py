@@ -75,7 +75,7 @@ class Method(ABC):
         """None: nothing."""
         return None
 
-    def check(self, recipe: Recipe, processes: int) -> None:
+    def check(self, recipe: Recipe, processes: int) -> None:  # noqa: B027  most methods fit every recipe
         """Raise ``ValueError`` for options that do not fit the recipe, before any data is read."""
 
     @abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix import CosineClassifier, MixedTarget, set_epoch
 from reproduction.criteria.losses import AnyCriterion, CrossEntropy
