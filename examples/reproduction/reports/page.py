@@ -25,8 +25,8 @@ def page(report: Mapping[str, Any], title: str) -> str:
     counts = dict(zip(report["classes"], report["training_images"], strict=True))
     facts = (
         f"{report['task']}, {report['side']}: {report['judged_images']} judged images. Few: {', '.join(report['few'])}. "
-        f"Training images: {counts}. Intervals: 95 %, lesions resampled within their class. Differences are paired by "
-        "lesion and seed."
+        f"Training images: {counts}. Intervals: 95 %, lesions resampled within their class. Differences are "
+        "paired by lesion and seed."
     )
     plots = "\n".join(svg(figure) for figure in (measures(report), curves(report), reliabilities(report)))
     environment = html.escape(f"{report['environment']['command']}; {report['environment']['versions']}")
