@@ -27,6 +27,7 @@ from reproduction.methods.supervised import AnyMix, Supervised
 from reproduction.mixes.balanced_mixup import BalancedMixUp
 from reproduction.mixes.cutmix import CutMix, cmo
 from reproduction.mixes.mixup import MixUp
+from reproduction.mixes.other_skin import OtherSkin
 from reproduction.mixes.ratios import Fidelity, Paper, Released
 from reproduction.mixes.remix import Remix
 from reproduction.mixes.saliency_mix import SaliencyMix
@@ -52,6 +53,10 @@ MIXES: dict[str, AnyMix] = {
     "skin-swap": SKIN_SWAP,
     "skin-swap-others": replace(SKIN_SWAP, maps_of_others=True),
     "skin-swap-truth": replace(SKIN_SWAP, maps=GroundTruth()),
+    "other-skin": OtherSkin(),
+    "other-skin-tone": OtherSkin(keep_tone=True),
+    "other-skin-others": OtherSkin(maps_of_others=True),
+    "other-skin-truth": OtherSkin(GroundTruth()),
 }
 ROWS: dict[str, Method] = {
     "ce": Supervised(),

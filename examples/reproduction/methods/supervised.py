@@ -14,6 +14,7 @@ from reproduction.methods.sampling import ByClass, Natural
 from reproduction.mixes.balanced_mixup import BalancedMixUp
 from reproduction.mixes.cutmix import CutMix
 from reproduction.mixes.mixup import MixUp
+from reproduction.mixes.other_skin import OtherSkin
 from reproduction.mixes.remix import Remix
 from reproduction.mixes.saliency_mix import SaliencyMix
 from reproduction.mixes.skin_swap import SkinSwap
@@ -21,7 +22,7 @@ from reproduction.networks.network import Network
 from reproduction.training.batch import Batch, Needs
 from reproduction.training.recipe import Recipe
 
-AnyMix = MixUp | BalancedMixUp | CutMix | Remix | SaliencyMix | SkinSwap
+AnyMix = MixUp | BalancedMixUp | CutMix | Remix | SaliencyMix | SkinSwap | OtherSkin
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from longtail_mix import ClassGroups, many_medium_few
+from reproduction.reports.markdown import cell, head, line
 from reproduction.reports.measures import (
     MEASURES,
     auroc,
@@ -18,6 +19,7 @@ from reproduction.reports.measures import (
     reliability,
     replicates,
 )
+from reproduction.reports.robustness import by_group, on_other_skin, skin_tables
 from reproduction.training.study import Judged
 
 HEADINGS = {
@@ -81,6 +83,9 @@ def row_of(own: Sequence[Judged], groups: ClassGroups, classes: Sequence[str]) -
     row["seeds"] = [one.seed for one in own]
     row["images_per_second"] = [one.facts["images_per_second"] for one in own]
     row["method"] = own[0].facts["config"]["method"]
+    if own[0].swapped:
+        row["other_skin"] = on_other_skin(own, groups)
+        row["groups"] = by_group(own)
     row["losses"] = [thinned(one.facts["losses"]) for one in own]
     return row
 
@@ -131,20 +136,5 @@ def tables(report: Mapping[str, Any]) -> str:
         means = [statistics.fmean(values) for values in (row["auroc"]["by_seed"], row["ece"]["by_seed"])]
         cost = statistics.median(row["images_per_second"])
         lines.append(line(name, [*(f"{mean:.1f}" for mean in means), f"{cost:.0f}"]))
-    return "\n".join(lines)
-
-
-def cell(value: Mapping[str, Any], sign: str = "") -> str:
-    """A mean with its interval."""
-    low, high = value["interval"]
-    return f"{value['mean']:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
-
-
-def head(first: str, names: Sequence[str]) -> list[str]:
-    """A heading row and its rule."""
-    return [line(first, names), "|" + " --- |" * (len(names) + 1)]
-
-
-def line(first: str, cells: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return "| " + " | ".join([first, *cells]) + " |"
+    on_skin = {name: row for name, row in rows.items() if "other_skin" in row}
+    return "\n".join([*lines, *(["", *skin_tables(on_skin)] if on_skin else [])])

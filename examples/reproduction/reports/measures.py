@@ -60,6 +60,18 @@ def replicates(judged: Sequence[Judged], groups: ClassGroups, number: int = REPL
     Lesions are resampled within their class. For the same lesions and seeds the same are drawn at every call, so that
     the difference of two methods' replicates is paired.
     """
+    by_seed = [confusion_of(one, weights) for one, weights in zip(judged, lesion_weights(judged, number), strict=True)]
+    if not on_one_side(judged):
+        return measures_of_confusion(torch.stack(by_seed).sum(0), groups)
+    each = [measures_of_confusion(confusion, groups) for confusion in by_seed]
+    generator = torch.Generator().manual_seed(1)
+    chosen = torch.randint(len(judged), (number, len(judged)), generator=generator)
+    rows = torch.arange(number).unsqueeze(1)
+    return {name: torch.stack([measures[name] for measures in each])[chosen, rows].mean(1) for name in each[0]}
+
+
+def lesion_weights(judged: Sequence[Judged], number: int) -> list[Tensor]:
+    """How often each image is in each resample, [R, N] for each training: lesions are drawn within their class."""
     generator = torch.Generator().manual_seed(0)
     label_of = {
         group: label for one in judged for group, label in zip(one.side.groups, one.side.labels.tolist(), strict=True)
@@ -72,13 +84,7 @@ def replicates(judged: Sequence[Judged], groups: ClassGroups, number: int = REPL
         members = (labels == label).nonzero().flatten()
         drawn = members[torch.randint(len(members), (number, len(members)), generator=generator)]
         times.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
-    by_seed = [confusion_of(one, times[:, [place[name] for name in one.side.groups]]) for one in judged]
-    if not on_one_side(judged):
-        return measures_of_confusion(torch.stack(by_seed).sum(0), groups)
-    each = [measures_of_confusion(confusion, groups) for confusion in by_seed]
-    chosen = torch.randint(len(judged), (number, len(judged)), generator=generator)
-    rows = torch.arange(number).unsqueeze(1)
-    return {name: torch.stack([measures[name] for measures in each])[chosen, rows].mean(1) for name in each[0]}
+    return [times[:, [place[name] for name in one.side.groups]] for one in judged]
 
 
 def interval(values: Tensor) -> list[float]:

@@ -24,9 +24,9 @@ def page(report: Mapping[str, Any], title: str) -> str:
     """The whole document."""
     counts = dict(zip(report["classes"], report["training_images"], strict=True))
     facts = (
-        f"{report['task']}, {report['side']}: {report['judged_images']} judged images. Few: {', '.join(report['few'])}. "
-        f"Training images: {counts}. Intervals: 95 %, lesions resampled within their class. Differences are "
-        "paired by lesion and seed."
+        f"{report['task']}, {report['side']}: {report['judged_images']} judged images. "
+        f"Few: {', '.join(report['few'])}. Training images: {counts}. "
+        "Intervals: 95 %, lesions resampled within their class. Differences are paired by lesion and seed."
     )
     plots = "\n".join(svg(figure) for figure in (measures(report), curves(report), reliabilities(report)))
     environment = html.escape(f"{report['environment']['command']}; {report['environment']['versions']}")
@@ -53,14 +53,15 @@ def measures(report: Mapping[str, Any]) -> Figure:
     """Balanced accuracy and the few, each method a line with its interval."""
     rows = report["rows"]
     figure = Figure(figsize=(10, 1.2 + 0.32 * len(rows)), layout="constrained")
-    for axis, name in zip(figure.subplots(1, 2, sharey=True), ("balanced_accuracy", "few_recall"), strict=True):
+    axes = figure.subplots(1, 2, sharey=True)
+    axes[0].invert_yaxis()  # the first method on top, as in the tables
+    for axis, name in zip(axes, ("balanced_accuracy", "few_recall"), strict=True):
         for place, row in enumerate(rows.values()):
             low, high = row[name]["interval"]
             axis.plot([low, high], [place, place], color="C0")
             axis.plot(row[name]["mean"], place, "o", color="C0")
             axis.plot(row[name]["by_seed"], [place] * len(row[name]["by_seed"]), "|", color="C1")
         axis.set(title=f"{name.replace('_', ' ')}, %", yticks=range(len(rows)), yticklabels=list(rows))
-        axis.invert_yaxis()
     return figure
 
 

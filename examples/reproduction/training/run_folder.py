@@ -107,7 +107,7 @@ class RunFolder:
         """Make the folder, or rid it of what a training leaves, and write the config."""
         self.check(start_over)
         if start_over:
-            for name in OWN:
+            for name in (*OWN, *(path.name for path in self.path.glob("*-skin-*.pt"))):
                 (self.path / name).unlink(missing_ok=True)
                 (self.path / f"{name}.part").unlink(missing_ok=True)
             shutil.rmtree(self.path / "logs", ignore_errors=True)

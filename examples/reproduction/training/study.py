@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from torchmetrics.functional.classification import multiclass_recall
 
 from reproduction.data.isic2018 import ISIC2018
 from reproduction.data.maps import with_maps
+from reproduction.data.skin import on_other_skin
 from reproduction.data.synthetic import Synthetic
 from reproduction.data.task import Images, Task
 from reproduction.methods.learner import Learner, Method, Setting
@@ -39,6 +41,7 @@ class Study:
         methods: rows of the program's table; default: all.
         seeds: each method is trained once with each.
         test: judge the test side too, once everything is trained. Choose methods and options without it.
+        swaps: judge each image on the skin of so many others too; needs ground-truth masks.
         out: a folder for each training under it, OUT/METHOD/seed-S, and the report.
         jobs: trainings side by side, each on one thread.
         fresh: start over where there is a checkpoint.
@@ -53,6 +56,7 @@ class Study:
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     test: bool = False
+    swaps: int = 0
     out: Path = Path("runs/study")
     jobs: int = 1
     fresh: bool = False
@@ -82,6 +86,7 @@ class Judged:
     logits: Tensor  # [N, K]
     side: Images = field(repr=False)
     facts: dict[str, Any] = field(repr=False)  # metrics.json of the training
+    swapped: tuple[Tensor, ...] = field(default=(), repr=False)  # logits of the same lesions on other skin
 
 
 def plan(study: Study, rows: Mapping[str, Method]) -> list[Planned]:
@@ -287,20 +292,31 @@ def balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
 
 
 def judged_run(study: Study, run: Planned) -> Judged:
-    """What a trained method says of the validation or the test side; kept beside its weights."""
-    name = "test" if study.test else "validation"
-    path = run.folder.path / f"{name}.pt"
+    """What a trained method says of the validation or the test side, and of that side on other skin."""
     task = study.data.task(study.recipe.frame, run.seed)
     side = task.test() if study.test else task.validation
     if side is None:
         raise ValueError("data.split: expected one with a validation part, or --test, got neither")
+    name = "test" if study.test else "validation"
+    logits = kept_logits(study, run, task, lambda: side, name)
+    swapped = tuple(
+        kept_logits(study, run, task, partial(on_other_skin, side, swap), f"{name}-skin-{swap}")
+        for swap in range(study.swaps)
+    )
+    return Judged(run.name, run.seed, logits, side, run.folder.facts(), swapped)
+
+
+def kept_logits(study: Study, run: Planned, task: Task, load: Callable[[], Images], name: str) -> Tensor:
+    """What the trained method says of some images; kept beside its weights."""
+    path = run.folder.path / f"{name}.pt"
     if path.exists():
-        logits = torch.load(path, weights_only=True)["logits"]
-    else:
-        learner, _ = built(study, replace(run, first=None), task)
-        learner.load_state_dict(weights_of(run.folder.path, study.recipe.keep_best))
-        accelerator = accelerator_for(learner, study.recipe.precision, study.device == "cpu")
-        learner = learner.to(accelerator.device).to(memory_format=torch.channels_last)
-        logits = judge(accelerator, learner, side.images, study.recipe.views.size, study.recipe.batch_size)
-        save_tensors(path, {"logits": logits, "labels": side.labels, "groups": list(side.groups)})
-    return Judged(run.name, run.seed, logits, side, run.folder.facts())
+        kept: Tensor = torch.load(path, weights_only=True)["logits"]
+        return kept
+    side = load()
+    learner, _ = built(study, replace(run, first=None), task)
+    learner.load_state_dict(weights_of(run.folder.path, study.recipe.keep_best))
+    accelerator = accelerator_for(learner, study.recipe.precision, study.device == "cpu")
+    learner = learner.to(accelerator.device).to(memory_format=torch.channels_last)
+    logits = judge(accelerator, learner, side.images, study.recipe.views.size, study.recipe.batch_size)
+    save_tensors(path, {"logits": logits, "labels": side.labels, "groups": list(side.groups)})
+    return logits

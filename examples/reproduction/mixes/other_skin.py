@@ -1,0 +1,68 @@
+"""The lesion alone on other skin: soft edges, no patches, and no ghost of the partner's lesion, which is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from longtail_mix import MixedTarget
+from reproduction.data.maps import FineGrained, GroundTruth, SkinContrast
+from reproduction.data.skin import filled
+from reproduction.methods.sampling import ByClass, Heads, Natural
+from reproduction.mixes.mix import Mix, uniform
+from reproduction.training.batch import Stream
+
+
+@dataclass(frozen=True)
+class OtherSkin(Mix):
+    """``m own + (1 - m) skin``: m is the image's map, skin the partner with what its own map shows filled in.
+
+    An image whose map shows next to nothing stays as it is: there is no telling what would have to be kept.
+
+    Args:
+        maps: how likely a pixel shows the lesion; nearly 0 or 1.
+        probability: with which an image, of any class, is mixed.
+        partners: who the others are.
+        keep_tone: shift the partner's skin to the mean colour of the image's own, a channel at a time.
+        least: the smallest share of the image that a map has to show.
+        maps_of_others: a control: the maps of the two images are swapped.
+    """
+
+    maps: FineGrained | SkinContrast | GroundTruth = field(default_factory=SkinContrast)
+    probability: float = 0.5
+    partners: Natural | Heads | ByClass = field(default_factory=Natural)
+    keep_tone: bool = False
+    least: float = 0.01
+    maps_of_others: bool = False
+
+    def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:  # noqa: ARG002  a mix's form
+        """Who is mixed."""
+        return (uniform([count], generator) < self.probability,)
+
+    def __call__(
+        self,
+        labelled: Stream,
+        partners: Stream,
+        draws: tuple[Tensor, ...],
+        class_counts: Sequence[int],  # noqa: ARG002  a mix's form
+    ) -> tuple[Tensor, MixedTarget]:
+        """The mixed batch, the labels as they were."""
+        (chosen,) = draws
+        own, other = labelled.views[0], partners.views[0]
+        keep, theirs = labelled.maps[0], partners.maps[0]
+        if self.maps_of_others:
+            keep, theirs = theirs, keep
+        chosen = chosen & (keep.mean((1, 2, 3)) >= self.least)
+        skin = filled(other, 1 - theirs)
+        if self.keep_tone:
+            skin = (skin + mean_skin(own, 1 - keep) - mean_skin(other, 1 - theirs)).clamp(0, 1)
+        mixed = torch.where(chosen[:, None, None, None], torch.lerp(skin, own, keep), own)
+        return mixed, MixedTarget.hard(labelled.labels)
+
+
+def mean_skin(images: Tensor, skin: Tensor) -> Tensor:
+    """The mean colour where there is skin, [B, 3, 1, 1]."""
+    return (images * skin).sum((2, 3), keepdim=True) / skin.sum((2, 3), keepdim=True).clamp(min=1)
