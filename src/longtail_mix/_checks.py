@@ -12,6 +12,7 @@ from numbers import Real
 from operator import index
 from typing import SupportsIndex
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -110,6 +111,28 @@ def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "la
     if len(outside):
         expected = "of at least 0" if num_classes is None else f"from 0 to {num_classes - 1}"
         raise ValueError(f"{name}: expected labels {expected}, got {outside[:5].tolist()}")
+
+
+def as_labels(labels: object, name: str = "labels", several: bool = False) -> Tensor:
+    """Labels as a tensor on the CPU: integers [N], or also, with `several`, 0 and 1 for each class [N, K].
+
+    A tensor, a NumPy array, a column of a data frame or of ``datasets``, or a sequence of whole numbers.
+    """
+    if not isinstance(labels, Tensor):
+        if isinstance(labels, str | Mapping | Set) or not isinstance(labels, Iterable):
+            raise TypeError(f"{name}: expected whole numbers, got {type(labels).__name__}")
+        try:
+            array = np.asarray(labels if hasattr(labels, "__array__") else list(labels))
+            labels = torch.as_tensor(array) if len(array) else torch.empty(0, dtype=torch.int64)
+        except (TypeError, ValueError) as error:  # names, rows of different lengths
+            raise TypeError(f"{name}: expected whole numbers, got {next(iter(labels))!r}") from error
+    labels = labels.detach().cpu()
+    if not several or labels.ndim != 2:
+        check_labels(labels, name=name)
+        return labels
+    if not ((labels == 0) | (labels == 1)).all():
+        raise ValueError(f"{name}: expected 0 or 1 for each class in labels [N, K], got {labels.unique()[:5].tolist()}")
+    return labels
 
 
 def check_counted(labels: Tensor, class_counts: Tensor, name: str = "labels") -> None:
