@@ -58,6 +58,13 @@ WITH_MAPS: dict[str, Callable[[], nn.Module]] = {
 EACH = pytest.mark.parametrize("name", MIXES)
 
 
+@pytest.fixture(autouse=True)
+def _forget_compiled_graphs():
+    """All mixes share one forward, and PyTorch keeps no more than 8 graphs of a function."""
+    yield
+    torch._dynamo.reset()
+
+
 def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     return torch.Generator(device).manual_seed(seed)
 
@@ -304,6 +311,56 @@ def test_a_collate_of_ones_own():
     images, labels, _, _ = some_pairs(3)
     collate = MixCollate(InBatch(MixUp(), ShiftedPairing()), collate=lambda rows: (images[rows], labels[rows]))
     assert torch.equal(collate([2, 0])[1].labels, labels[[2, 0]])
+
+
+@pytest.mark.parametrize("name", MIXES | WITH_MAPS)
+@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: Sometimes(m, 0.6)], ids=["always", "sometimes"])
+def test_the_record_tells_what_was_mixed(name, wrap):
+    mix, pairs = wrap((MIXES | WITH_MAPS)[name]()), some_pairs(6, torch.float64)
+    maps = torch.rand(2, 6, 1, 8, 12, generator=seeded(1)) if name in WITH_MAPS else ()
+    images, target = mix(*pairs, *maps, generator=seeded(2))
+    again, same, record = mix.with_record(*pairs, *maps, generator=seeded(2))
+    assert torch.equal(images, again)
+    assert all(torch.equal(a, b) for a, b in zip(target, same, strict=True))
+    assert torch.equal(record.lam, target.lam)
+    assert record.partner is None
+    torch.testing.assert_close(record.blend(pairs[0], pairs[2]), images)
+    share = record.share(8, 12).double()
+    assert ((share >= 0) & (share <= 1)).all()
+    torch.testing.assert_close(share * pairs[0] + (1 - share) * pairs[2], images)
+
+
+@pytest.mark.parametrize("pairing", PAIRINGS)
+def test_the_record_in_one_batch_names_the_partners(pairing):
+    images, labels, _, _ = some_pairs(7)
+    mix = InBatch(CutMix(), PAIRINGS[pairing]())
+    mixed, target = mix(images, labels, generator=seeded(2))
+    again, same, record = mix.with_record(images, labels, generator=seeded(2))
+    assert torch.equal(mixed, again)
+    assert all(torch.equal(a, b) for a, b in zip(target, same, strict=True))
+    assert torch.equal(record.blend(images, images[record.partner]), mixed)
+    assert torch.equal(record.lam, target.lam)
+
+
+def test_spmix_records_what_it_mixed():
+    images, labels = some_pairs(7)[0], torch.tensor([0, 1, 2, 2, 0, 1, 0])
+    mix = SPMix(COUNTS, patch_size=4)
+    mixed, _ = mix(images, labels, generator=seeded(2))
+    again, same_labels, record = mix.with_record(images, labels, generator=seeded(2))
+    assert torch.equal(mixed, again)
+    assert same_labels is labels
+    torch.testing.assert_close(record.blend(images, images[record.partner]), mixed)
+    assert record.lam.tolist() == [1] * 7
+
+
+def test_a_mix_without_a_record_cannot_be_asked_for_one():
+    class Own(nn.Module):
+        def forward(self, first, first_labels, *_others, **_options):
+            return first, MixedTarget.hard(first_labels)
+
+    InBatch(Own(), RandomPairing())(X, Y)
+    with pytest.raises(TypeError, match=r"mix: expected one that keeps a record \(with_record\), got Own"):
+        InBatch(Own(), RandomPairing()).with_record(X, Y)
 
 
 def test_sometimes_mixes_as_often_as_it_says():

@@ -18,6 +18,7 @@ from longtail_mix.mixing.guided import (
     spmix,
 )
 from longtail_mix.mixing.inside import MixInside
+from longtail_mix.mixing.mix import Mix, Pairs
 from longtail_mix.mixing.pairing import (
     BalancedPairing,
     HeadTailPairing,
@@ -46,6 +47,7 @@ from longtail_mix.mixing.ratio import (
     paper_ratio,
     released_ratio,
 )
+from longtail_mix.mixing.record import MixRecord
 
 __all__ = [
     "CMO",
@@ -59,10 +61,13 @@ __all__ = [
     "KeepLabels",
     "LesionAwareRatio",
     "MergedSaliency",
+    "Mix",
     "MixCollate",
     "MixInside",
+    "MixRecord",
     "MixUp",
     "Pairing",
+    "Pairs",
     "PaperRatio",
     "PatchMixup",
     "RandomPairing",

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import check_generator, check_probability
 from longtail_mix.mixing._pairs import only_where
+from longtail_mix.mixing.mix import mix_with_record
+from longtail_mix.mixing.record import MixRecord
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["Sometimes"]
@@ -53,9 +55,27 @@ class Sometimes(nn.Module):
     ) -> tuple[Tensor, MixedTarget]:
         """Mix some of the pairs; `maps` are handed on to the mix."""
         mixed, target = self.mix(first, first_labels, second, second_labels, *maps, generator=generator)
-        check_generator(generator, first.device)
-        draw = torch.empty(first_labels.shape, device=first.device).uniform_(generator=generator)
-        return only_where(draw < self.probability, first, first_labels, mixed, target)
+        chosen = self._draw(first_labels, generator)
+        return only_where(chosen, first, first_labels, mixed, target)
+
+    def with_record(
+        self,
+        first: Tensor,
+        first_labels: Tensor,
+        second: Tensor,
+        second_labels: Tensor,
+        *maps: Tensor | None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, MixedTarget, MixRecord]:
+        """The same from the same draws, and what was mixed; for a mix that keeps a record."""
+        pairs = (first, first_labels, second, second_labels, *maps)
+        mixed, target, record = mix_with_record(self.mix, *pairs, generator=generator)
+        chosen = self._draw(first_labels, generator)
+        return (*only_where(chosen, first, first_labels, mixed, target), record.only_where(chosen))
+
+    def _draw(self, labels: Tensor, generator: torch.Generator | None) -> Tensor:
+        check_generator(generator, labels.device)
+        return torch.empty(labels.shape, device=labels.device).uniform_(generator=generator) < self.probability
 
     def extra_repr(self) -> str:
         """Show the probability."""

@@ -13,6 +13,7 @@ from longtail_mix.mixing.pairing.head_tail import HeadTailPairing, Pairing
 from longtail_mix.mixing.patch.patch_mixup import patch_mixup
 from longtail_mix.mixing.ratio.paper import NOISE, PaperRatio, paper_ratio
 from longtail_mix.mixing.ratio.released import ReleasedRatio
+from longtail_mix.mixing.record import MixRecord
 from longtail_mix.saliency import SaliencyMap, saliency_map
 
 __all__ = ["SPMix", "spmix"]
@@ -182,6 +183,17 @@ class SPMix(nn.Module):
         Returns:
             Mixed images [B, 3, H, W], and `labels` itself.
         """
+        mixed, labels, _ = self.with_record(images, labels, maps, generator)
+        return mixed, labels
+
+    def with_record(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        maps: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor, MixRecord]:
+        """The same from the same draws, and the :class:`~longtail_mix.MixRecord` of what was mixed with whom."""
         if self.pairing is None:
             raise ValueError("class_counts: expected the images per class to tell tail from head, got None")
         check_images(images)
@@ -194,7 +206,8 @@ class SPMix(nn.Module):
         ratio = self.recipe(maps, maps[partner], generator)
         # A ratio of 1 leaves an image as it is: batches keep one shape, and nothing waits for the device.
         ratio = torch.where(mixed[:, None, None, None], ratio, 1)
-        return patch_mixup(images, images, ratio, head_index=partner), labels
+        record = MixRecord(ratio, torch.ones(len(labels), device=labels.device), partner=partner)
+        return patch_mixup(images, images, ratio, head_index=partner), labels, record
 
     def ratio(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Share of the tail in each patch, [B, 1, h, w], for pairs of images [B, 3, H, W]."""
