@@ -17,7 +17,13 @@ __all__ = ["Mix", "Pairs"]
 
 
 class Pairs(NamedTuple):
-    """What a rule may look at: two batches of images, their labels, and a map for each image if there is one."""
+    """What a rule may look at: two batches of images, their labels, and a map for each image if there is one.
+
+    Example:
+        >>> images, labels = torch.rand(2, 3, 8, 8), torch.tensor([0, 1])
+        >>> Pairs(images, labels, images.flip(0), labels.flip(0)).second_map is None
+        True
+    """
 
     first: Tensor
     first_labels: Tensor
