@@ -68,6 +68,7 @@ PUBLIC = [
     "ShadesOfGray",
     "ShiftedPairing",
     "SkinContrastSaliency",
+    "SoftTargetMix",
     "Sometimes",
     "SpectralResidualSaliency",
     "SupervisedContrastiveLoss",

@@ -46,6 +46,7 @@ from longtail_mix.mixing import (
     Remix,
     SaliencyMix,
     ShiftedPairing,
+    SoftTargetMix,
     Sometimes,
     SPMix,
 )
@@ -133,6 +134,7 @@ __all__ = [
     "ShadesOfGray",
     "ShiftedPairing",
     "SkinContrastSaliency",
+    "SoftTargetMix",
     "Sometimes",
     "SpectralResidualSaliency",
     "SupervisedContrastiveLoss",

@@ -2,7 +2,7 @@
 
 from longtail_mix.mixing.class_aware import CMO, Remix, remix
 from longtail_mix.mixing.classic import CutMix, MixUp, cutmix, mixup
-from longtail_mix.mixing.composition import InBatch, MixCollate, Sometimes
+from longtail_mix.mixing.composition import InBatch, MixCollate, SoftTargetMix, Sometimes
 from longtail_mix.mixing.draws import boxes_around, draw_lam, random_boxes
 from longtail_mix.mixing.guided import (
     LSM,
@@ -76,6 +76,7 @@ __all__ = [
     "SPMix",
     "SaliencyMix",
     "ShiftedPairing",
+    "SoftTargetMix",
     "Sometimes",
     "area_weight",
     "balanced_pairing",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import check_generator
 from longtail_mix.mixing._pairs import check_mixed, check_pairs
-from longtail_mix.mixing.record import MixRecord
+from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["Mix", "Pairs"]
@@ -41,6 +41,8 @@ class Mix(nn.Module):
         record = self.rule(pairs, generator)                # a mask and the first label's weight
         images = record.blend(first, second)                # mask * first + (1 - mask) * second
         target = MixedTarget(first_labels, second_labels, record.lam)
+
+    In evaluation mode the first images come back as they are, with their labels whole, as from dropout.
 
     Shape:
         first [B, C, H, W], first_labels [B], second [B, C, H, W], second_labels [B], and maps [B, 1, h, w] of both for
@@ -99,6 +101,8 @@ class Mix(nn.Module):
     def _mix(self, pairs: Pairs, generator: torch.Generator | None) -> tuple[Tensor, MixedTarget, MixRecord]:
         check_pairs(*pairs[:4])
         check_generator(generator, pairs.first.device)
+        if not self.training:
+            return pairs.first, MixedTarget.hard(pairs.first_labels), unmixed(pairs.first)
         record = self.rule(pairs, generator)
         return (*blend_pairs(*pairs[:4], record), record)
 

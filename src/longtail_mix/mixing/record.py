@@ -97,6 +97,12 @@ class MixRecord(NamedTuple):
         return self.first_grid is not None or self.second_grid is not None
 
 
+def unmixed(images: Tensor) -> MixRecord:
+    """The record of images that were left as they are."""
+    mask = torch.ones(len(images), 1, 1, 1, dtype=torch.bool, device=images.device)
+    return MixRecord(mask, torch.ones(len(images), device=images.device))
+
+
 def identity_grid(grid: Tensor) -> Tensor:
     """The grid [1, H, W, 2] of the same size that leaves every pixel where it is."""
     return pixel_grid(grid.shape[1], grid.shape[2], grid)

@@ -9,7 +9,7 @@ from longtail_mix._checks import check_floating, check_same_device
 from longtail_mix.mixing._pairs import check_labelled_images, only_where
 from longtail_mix.mixing.mix import mix_with_record
 from longtail_mix.mixing.pairing import Pairing
-from longtail_mix.mixing.record import MixRecord
+from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["InBatch"]
@@ -24,6 +24,8 @@ class InBatch(nn.Module):
         images, target = mix(images, labels, images[partner], labels[partner], generator=generator)
 
     and images that the pairing leaves out come back as they were, with ``lam = 1`` and their own label.
+
+    In evaluation mode all images come back as they were.
 
     On two streams no adapter is needed: call the mix itself, ``mix(first, first_labels, second, second_labels)``.
 
@@ -72,6 +74,9 @@ class InBatch(nn.Module):
             maps: a saliency or class activation map for each image, [B, 1, h, w], for a mix that takes maps.
             generator: where pairs and all else are drawn from; on the same kind of device as `images`.
         """
+        if not self.training:
+            check_labelled_images(images, labels, "images", "labels")
+            return images, MixedTarget.hard(labels)
         _, chosen, pairs = self._pair(images, labels, maps, generator)
         mixed, target = self.mix(*pairs, generator=generator)
         return only_where(chosen, images, labels, mixed, target)
@@ -84,6 +89,9 @@ class InBatch(nn.Module):
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, MixedTarget, MixRecord]:
         """The same from the same draws, and what was mixed with whom; for a mix that keeps a record."""
+        if not self.training:
+            alone = torch.arange(len(images), device=images.device)
+            return (*self(images, labels, maps), unmixed(images)._replace(partner=alone))
         partner, chosen, pairs = self._pair(images, labels, maps, generator)
         mixed, target, record = mix_with_record(self.mix, *pairs, generator=generator)
         record = record.only_where(chosen)._replace(partner=partner)

@@ -13,7 +13,7 @@ from longtail_mix.mixing.pairing.head_tail import HeadTailPairing, Pairing
 from longtail_mix.mixing.patch.patch_mixup import patch_mixup
 from longtail_mix.mixing.ratio.paper import NOISE, PaperRatio, paper_ratio
 from longtail_mix.mixing.ratio.released import ReleasedRatio
-from longtail_mix.mixing.record import MixRecord
+from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.saliency import SaliencyMap, saliency_map
 
 __all__ = ["SPMix", "spmix"]
@@ -71,7 +71,7 @@ class SPMix(nn.Module):
 
     ``images, labels = spmix(images, labels)`` gives each tail-class image of the batch the surroundings of a
     head-class image of the same batch. The labels stay. Images of other classes, and all images of a batch
-    without a tail or without a head, come back as they were.
+    without a tail or without a head, come back as they were; in evaluation mode all images do.
 
     The steps are modules that can be exchanged: `saliency` finds what must stay, `pairing` decides who is mixed with
     whom, `recipe` turns two saliency maps into a ratio for each patch. ``SPMix()`` is the paper's method;
@@ -201,6 +201,9 @@ class SPMix(nn.Module):
         check_same_device(images, labels, "images", "labels")
         if len(labels) != len(images):
             raise ValueError(f"labels: expected one for each of {len(images)} images, got {len(labels)}")
+        if not self.training:
+            alone = torch.arange(len(images), device=images.device)
+            return images, labels, unmixed(images)._replace(partner=alone)
         partner, mixed = self.pairing.partners(labels, generator)
         maps = self.saliency(images) if maps is None else self._check_maps(maps, images)
         ratio = self.recipe(maps, maps[partner], generator)
@@ -223,6 +226,10 @@ class SPMix(nn.Module):
 
     def pair(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Mix pairs from two streams, images [B, 3, H, W] each; the result keeps the labels of `tail`."""
+        if not self.training:
+            check_images(tail, "tail")
+            check_images(head, "head")
+            return tail
         return self.mix(tail, head, self.ratio(tail, head, generator))
 
     @staticmethod
