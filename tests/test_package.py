@@ -159,6 +159,8 @@ LAYERS = [
     ["metrics"],
     ["data"],
     ["visualize"],
+    ["preview"],
+    ["__main__"],
 ]
 
 # The same for the rooms of mixing; what has no room of its own comes first.
