@@ -216,11 +216,11 @@ def check_alpha(alpha: float) -> None:
         raise ValueError(f"alpha: expected 0 < alpha <= 1, got {alpha}")
 
 
-def check_probability(probability: float) -> None:
+def check_probability(probability: float, name: str = "probability") -> None:
     """Raise ``ValueError`` unless 0 <= probability <= 1."""
-    check_number(probability, "probability")
+    check_number(probability, name)
     if not 0.0 <= probability <= 1.0:
-        raise ValueError(f"probability: expected a number from 0 to 1, got {probability}")
+        raise ValueError(f"{name}: expected a number from 0 to 1, got {probability}")
 
 
 def check_positive(value: float, name: str) -> None:
