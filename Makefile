@@ -9,7 +9,7 @@ DEMO_STEPS ?= 500
 # Tests at a time; each on one thread, as threads of several processes wait for each other.
 TEST_JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS)
-KERNEL_TESTS := $(wildcard tests/*/test_*_triton.py)
+KERNEL_TESTS := $(wildcard tests/*/test_*_triton.py tests/*/*/test_*_triton.py)
 DEMO_DATA := $(if $(ISIC2018_ROOT),isic2018,synthetic)
 
 .PHONY: demo test lint types wheel clean

@@ -1,10 +1,14 @@
 """MixedTarget against loops, and what it refuses."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.data import default_collate
+from torch.utils.data import DataLoader, default_collate
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from longtail_mix import MixedTarget
 
@@ -117,3 +121,55 @@ def test_a_criterion_that_reduces_is_refused():
         target.loss(nn.CrossEntropyLoss(), logits)
     with pytest.raises(TypeError, match="per_sample_criterion: expected a torch.Tensor"):
         target.loss(lambda _logits, _labels: 1.0, logits)
+
+
+def test_made_from_one_iterable_as_hugging_face_makes_tuples():
+    target, _ = some_target()
+    for again in (MixedTarget(part for part in target), MixedTarget(list(target)), MixedTarget._make(iter(target))):
+        assert isinstance(again, MixedTarget)
+        assert all(torch.equal(a, b) for a, b in zip(again, target, strict=True))
+    assert type(target._replace(lam=target.lam)) is MixedTarget
+    for wrong in ((target.labels,), (target.labels, target.other), ([target.labels],)):
+        with pytest.raises((TypeError, ValueError), match="expected three tensors|not enough values"):
+            MixedTarget(*wrong)
+
+
+def same(moved, target):
+    return type(moved) is MixedTarget and all(torch.equal(a, b) for a, b in zip(moved, target, strict=True))
+
+
+def test_travels_through_pickle_pinning_pytrees_and_workers(monkeypatch):
+    target, _ = some_target()
+    assert same(pickle.loads(pickle.dumps(target)), target)
+    assert same(copy.deepcopy(target), target)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor.clone())  # it needs a GPU
+    assert same(pin_memory({"labels": target})["labels"], target)
+    assert same(torch.utils._pytree.tree_map(torch.clone, target), target)
+    (batch,) = DataLoader([0], collate_fn=lambda _: target, num_workers=1)
+    assert same(batch, target)
+
+
+def test_travels_to_another_device():
+    target, _ = some_target()
+    moved = target.to(device="meta", non_blocking=True)
+    assert type(moved) is MixedTarget
+    assert {part.device.type for part in moved} == {"meta"}
+    assert same(target.to("cpu"), target)
+
+
+def test_travels_with_the_batches_of_trainers():
+    target, _ = some_target()
+    batch = {"labels": target, "pixel_values": torch.rand(6, 2)}
+    from accelerate.utils import send_to_device
+    from timm.data.loader import PrefetchLoader
+
+    assert same(send_to_device(batch, "cpu")["labels"], target)
+    (fetched,) = PrefetchLoader([(torch.zeros(6, 3, 2, 2, dtype=torch.uint8), target)], device=torch.device("cpu"))
+    assert same(fetched[1], target)
+
+
+def test_travels_with_the_batches_of_lightning():
+    fabric = pytest.importorskip("lightning.fabric.utilities.apply_func")
+    target, _ = some_target()
+    assert same(fabric.move_data_to_device({"labels": target}, torch.device("cpu"))["labels"], target)
+    assert {p.device.type for p in fabric.move_data_to_device([target], torch.device("meta"))[0]} == {"meta"}

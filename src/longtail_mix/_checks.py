@@ -12,6 +12,7 @@ from numbers import Real
 from operator import index
 from typing import SupportsIndex
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -112,6 +113,28 @@ def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "la
         raise ValueError(f"{name}: expected labels {expected}, got {outside[:5].tolist()}")
 
 
+def as_labels(labels: object, name: str = "labels", several: bool = False) -> Tensor:
+    """Labels as a tensor on the CPU: integers [N], or also, with `several`, 0 and 1 for each class [N, K].
+
+    A tensor, a NumPy array, a column of a data frame or of ``datasets``, or a sequence of whole numbers.
+    """
+    if not isinstance(labels, Tensor):
+        if isinstance(labels, str | Mapping | Set) or not isinstance(labels, Iterable):
+            raise TypeError(f"{name}: expected whole numbers, got {type(labels).__name__}")
+        try:
+            array = np.asarray(labels if hasattr(labels, "__array__") else list(labels))
+            labels = torch.as_tensor(array) if len(array) else torch.empty(0, dtype=torch.int64)
+        except (TypeError, ValueError) as error:  # names, rows of different lengths
+            raise TypeError(f"{name}: expected whole numbers, got {next(iter(labels))!r}") from error
+    labels = labels.detach().cpu()
+    if not several or labels.ndim != 2:
+        check_labels(labels, name=name)
+        return labels
+    if not ((labels == 0) | (labels == 1)).all():
+        raise ValueError(f"{name}: expected 0 or 1 for each class in labels [N, K], got {labels.unique()[:5].tolist()}")
+    return labels
+
+
 def check_counted(labels: Tensor, class_counts: Tensor, name: str = "labels") -> None:
     """Integer labels [B], each of a class that has images by `class_counts` [K]; both on one device."""
     check_labels(labels, len(class_counts), name)
@@ -193,11 +216,11 @@ def check_alpha(alpha: float) -> None:
         raise ValueError(f"alpha: expected 0 < alpha <= 1, got {alpha}")
 
 
-def check_probability(probability: float) -> None:
+def check_probability(probability: float, name: str = "probability") -> None:
     """Raise ``ValueError`` unless 0 <= probability <= 1."""
-    check_number(probability, "probability")
+    check_number(probability, name)
     if not 0.0 <= probability <= 1.0:
-        raise ValueError(f"probability: expected a number from 0 to 1, got {probability}")
+        raise ValueError(f"{name}: expected a number from 0 to 1, got {probability}")
 
 
 def check_positive(value: float, name: str) -> None:

@@ -48,27 +48,38 @@ def as_unit(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] |
         undone = [channel * s + m for channel, m, s in zip(unit.unbind(1), mean, std, strict=True)]
         unit = torch.stack(undone, 1)
     if values_are_readable(unit):
-        _check_range(unit, given=mean is not None)
-        return unit.clamp(0, 1), all_finite
+        overshoots = _overshoots(unit, given=mean is not None)
+        return unit.clamp(0, 1) if overshoots else unit, all_finite
     # x - x is NaN where x is NaN or infinite, so one sum tells without a host round trip.
     return unit.clamp(0, 1), ((unit - unit).sum((1, 2, 3)) == 0).view(-1, 1, 1)
 
 
-def as_bytes(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> tuple[Tensor, Tensor]:
-    """Turn images into uint8 as round(255 x); arguments, second result and errors as :func:`as_unit`."""
+def as_levels(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> tuple[Tensor, Tensor]:
+    """Turn images into whole numbers from 0 to 255, round(255 x): uint8 as it is, the others in float32.
+
+    Arguments, second result and errors as :func:`as_unit`.
+    """
     if isinstance(images, Tensor) and images.dtype == torch.uint8 and mean is None and std is None:
         check_images(images)
         return images, torch.ones((len(images), 1, 1), dtype=torch.bool, device=images.device)
     unit, is_finite = as_unit(images, mean, std)
-    return (unit * 255).round_().to(torch.uint8), is_finite
+    return (unit * 255).round_(), is_finite
 
 
-def _check_range(unit: Tensor, given: bool) -> None:
+def as_bytes(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> tuple[Tensor, Tensor]:
+    """Turn images into uint8; otherwise as :func:`as_levels`."""
+    levels, is_finite = as_levels(images, mean, std)
+    return levels.to(torch.uint8), is_finite
+
+
+def _overshoots(unit: Tensor, given: bool) -> bool:
+    """Whether some value lies outside [0, 1]; raises where one does by far."""
     if not len(unit):
-        return
+        return False
     lowest, highest = torch.aminmax(unit)
     if not (torch.isfinite(lowest) and torch.isfinite(highest)):
         raise ValueError("images: expected finite values, got NaN or infinity")
     if lowest < -OVERSHOOT or highest > 1 + OVERSHOOT:
         hint = "after undoing mean and std" if given else "(normalised images need their mean and std here)"
         raise ValueError(f"images: expected values in [0, 1] {hint}, got {lowest:.3g} to {highest:.3g}")
+    return bool(lowest < 0 or highest > 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -21,11 +21,18 @@ from longtail_mix._checks import (
 __all__ = ["MixedTarget", "Target", "soft_labels"]
 
 
-class MixedTarget(NamedTuple):
+class _Parts(NamedTuple):
+    labels: Tensor
+    other: Tensor
+    lam: Tensor
+
+
+class MixedTarget(_Parts):
     """Labels of mixed images: ``lam`` of each belongs to `labels`, the rest to `other`.
 
-    A named tuple of tensors, so that data loaders, ``torch.compile`` and accelerate move it as they move a batch. Its
-    methods check it.
+    A named tuple of tensors, so that data loaders, pinned memory, ``torch.compile``, accelerate and Lightning move it
+    as they move a batch. It has :meth:`to`, for timm's prefetcher, and is also made from one iterable of its parts, as
+    the Trainer of Hugging Face makes every tuple anew. Its methods check it.
 
     Args:
         labels: classes of the first images of the pairs [B], integers.
@@ -42,9 +49,21 @@ class MixedTarget(NamedTuple):
         tensor(1.0986)
     """
 
-    labels: Tensor
-    other: Tensor
-    lam: Tensor
+    __slots__ = ()
+
+    def __new__(
+        cls, labels: Tensor | Iterable[Tensor], other: Tensor | None = None, lam: Tensor | None = None
+    ) -> MixedTarget:
+        """The three parts, or one iterable of them."""
+        if other is None and lam is None and not isinstance(labels, Tensor):
+            labels, other, lam = labels
+        if not isinstance(labels, Tensor) or other is None or lam is None:
+            raise TypeError("labels, other, lam: expected three tensors, or one iterable of the three")
+        return super().__new__(cls, labels, other, lam)
+
+    def to(self, device: torch.device | str | int | None = None, non_blocking: bool = False) -> MixedTarget:
+        """The same on another device."""
+        return MixedTarget(*(part.to(device=device, non_blocking=non_blocking) for part in self))
 
     @classmethod
     def hard(cls, labels: Tensor) -> MixedTarget:

@@ -95,7 +95,22 @@ def made_up(kind: str, height: int, width: int, seed: int) -> np.ndarray:
     return flat
 
 
-SIZES = [(1, 1), (1, 7), (9, 1), (2, 2), (3, 5), (13, 12), (31, 17), (97, 211), (225, 223)]
+# Among them sizes at which one window more, or less, holds the whole image.
+SIZES = [
+    (1, 1),
+    (1, 7),
+    (9, 1),
+    (2, 2),
+    (3, 5),
+    (13, 12),
+    (24, 24),
+    (31, 17),
+    (32, 32),
+    (49, 48),
+    (112, 57),
+    (113, 112),
+]
+SIZES += [(97, 211), (225, 223)]
 LARGE = [(256, 256), (257, 256), (300, 400), (450, 600), (600, 450)]
 
 

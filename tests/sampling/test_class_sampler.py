@@ -89,6 +89,28 @@ def test_progressive_follows_the_epoch_and_resumes():
     assert list(resumed) == list(rows)
 
 
+@pytest.mark.parametrize("kind", [torch.Tensor.tolist, torch.Tensor.numpy, lambda labels: tuple(labels)])
+def test_labels_of_any_kind_and_the_short_form(kind):
+    expected = list(ClassSampler(LABELS, balanced_probabilities(COUNTS), 900, seed=3))
+    assert list(ClassSampler(kind(LABELS), balanced_probabilities(COUNTS), 900, seed=3)) == expected
+    assert list(ClassSampler.balanced(kind(LABELS), 900, seed=3)) == expected
+    assert ClassSampler.balanced(LABELS, 900, 0, 1, 3)._ranks == (1, 3)
+
+
+def test_a_state_from_the_end_of_an_epoch_goes_on_with_the_next():
+    sampler = ClassSampler.balanced(LABELS, 7)
+    assert len(list(sampler)) == 7
+    resumed = ClassSampler.balanced(LABELS, 7)
+    resumed.load_state_dict(sampler.state_dict())
+    assert resumed.state_dict() == sampler.state_dict()
+    sampler.set_epoch(1)
+    assert list(resumed) == list(sampler)
+    assert resumed.epoch == 1
+    resumed.load_state_dict(sampler.state_dict())
+    resumed.set_epoch(2)
+    assert (len(list(resumed)), resumed.epoch) == (7, 2)
+
+
 def test_default_length_and_spare_classes():
     # Counts may name classes beyond the labels as long as they are never drawn.
     sampler = ClassSampler(LABELS.to(torch.int32), balanced_probabilities([*COUNTS.tolist(), 0, 0]))
@@ -111,6 +133,8 @@ def test_default_length_and_spare_classes():
         (LABELS, ProgressiveProbabilities([1, 2, 3], 5), "probabilities: expected one for each of 4 classes"),
         (LABELS.float(), [0.25] * 4, "labels: expected integer labels"),
         (LABELS[:0], [0.25] * 4, "num_samples: expected at least 1, got 0"),
+        (["a", "b"], [0.5, 0.5], "labels: expected whole numbers, got 'a'"),
+        ({0: 1}, [1.0], "labels: expected whole numbers, got dict"),
     ],
 )
 def test_bad_input(labels, probabilities, message):

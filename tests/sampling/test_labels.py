@@ -64,7 +64,7 @@ def test_an_image_folder(tmp_path):
         (Told(targets=["nevus", "melanoma"]), "labels of the data set: expected whole numbers, got 'nevus'"),
         (
             Told(targets=[0, 1], target_transform=lambda label: torch.eye(2)[label]),
-            r"labels of the data set: expected whole numbers, got tensor\(\[1., 0.\]\)",
+            "labels of the data set: expected integer labels, got torch.float32",
         ),
         (
             TensorDataset(torch.rand(2, 2), torch.tensor([0, -1])),
@@ -75,6 +75,37 @@ def test_an_image_folder(tmp_path):
 def test_bad_input(dataset, message):
     with pytest.raises((TypeError, ValueError), match=message):
         dataset_labels(dataset)
+
+
+def test_rows_that_are_dictionaries_as_monai_has_them():
+    rows = [{"image": f"{i}.png", "label": label, "site": site} for i, (label, site) in enumerate([(2, 0), (0, 1)])]
+    assert dataset_labels(rows).tolist() == [2, 0]
+    assert dataset_labels(rows, key="site").tolist() == [0, 1]
+    unread = Told(data=rows)  # a data set of MONAI
+    assert dataset_labels(Subset(unread, [1])).tolist() == [0]
+    with pytest.raises(ValueError, match=r"key: expected grade among \['image', 'label', 'site'\]"):
+        dataset_labels(rows, key="grade")
+    with pytest.raises(ValueError, match="key: expected one of label, labels, target, targets among"):
+        dataset_labels([{"image": 0}])
+
+
+def test_data_sets_of_timm(tmp_path):
+    for name in ("a/1.png", "b/1.png", "b/2.png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()  # never opened
+    from timm.data import ImageDataset
+
+    assert dataset_labels(ImageDataset(str(tmp_path))).tolist() == [0, 1, 1]
+
+
+def test_data_sets_of_datasets():
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"image": datasets.Value("string"), "labels": datasets.ClassLabel(names=["a", "b"])})
+    dataset = datasets.Dataset.from_dict({"image": ["x", "y", "z"], "labels": ["b", "a", "b"]}, features=features)
+    dataset.set_transform(lambda _: pytest.fail("an image was loaded"))
+    assert dataset_labels(dataset).tolist() == [1, 0, 1]
+    assert dataset_labels(dataset.select([1, 2])).tolist() == [0, 1]
 
 
 def test_not_one_label_a_image():

@@ -1,6 +1,7 @@
 """Data: folders and tables of images, ISIC 2018, made-up dermoscopy, splits by lesion, long-tailed profiles."""
 
 from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
+from longtail_mix.data.groups import group_folds, group_split
 from longtail_mix.data.image_cache import center_crop_square, load_images, load_masks, squash
 from longtail_mix.data.image_table import (
     IMAGE_SUFFIXES,
@@ -32,6 +33,8 @@ __all__ = [
     "SyntheticDermoscopy",
     "balanced_split",
     "center_crop_square",
+    "group_folds",
+    "group_split",
     "groups_on_several_sides",
     "isic2018_masks",
     "load_images",

@@ -2,22 +2,27 @@
 
 from longtail_mix.mixing.class_aware import CMO, Remix, remix
 from longtail_mix.mixing.classic import CutMix, MixUp, cutmix, mixup
-from longtail_mix.mixing.composition import InBatch, MixCollate, Sometimes
+from longtail_mix.mixing.composition import InBatch, MixCollate, SoftTargetMix, Sometimes
 from longtail_mix.mixing.draws import boxes_around, draw_lam, random_boxes
 from longtail_mix.mixing.guided import (
     LSM,
+    CopyPaste,
     KeepLabels,
     SaliencyMix,
+    SkinSwap,
     SPMix,
     area_weight,
     block_mask,
     lsm,
+    placed_grid,
     saliency_mix,
     saliency_peaks,
     semantic_weight,
+    soft_edges,
     spmix,
 )
 from longtail_mix.mixing.inside import MixInside
+from longtail_mix.mixing.mix import Mix, Pairs
 from longtail_mix.mixing.pairing import (
     BalancedPairing,
     HeadTailPairing,
@@ -46,11 +51,13 @@ from longtail_mix.mixing.ratio import (
     paper_ratio,
     released_ratio,
 )
+from longtail_mix.mixing.record import MixRecord
 
 __all__ = [
     "CMO",
     "LSM",
     "BalancedPairing",
+    "CopyPaste",
     "CutMix",
     "FidelityRatio",
     "HeadTailPairing",
@@ -59,10 +66,13 @@ __all__ = [
     "KeepLabels",
     "LesionAwareRatio",
     "MergedSaliency",
+    "Mix",
     "MixCollate",
     "MixInside",
+    "MixRecord",
     "MixUp",
     "Pairing",
+    "Pairs",
     "PaperRatio",
     "PatchMixup",
     "RandomPairing",
@@ -71,6 +81,8 @@ __all__ = [
     "SPMix",
     "SaliencyMix",
     "ShiftedPairing",
+    "SkinSwap",
+    "SoftTargetMix",
     "Sometimes",
     "area_weight",
     "balanced_pairing",
@@ -89,6 +101,7 @@ __all__ = [
     "mixup",
     "paper_ratio",
     "patch_mixup",
+    "placed_grid",
     "random_boxes",
     "random_partners",
     "released_ratio",
@@ -97,6 +110,7 @@ __all__ = [
     "saliency_peaks",
     "semantic_weight",
     "shifted_partners",
+    "soft_edges",
     "spmix",
     "to_blocks",
     "weighted_partners",

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation
-from longtail_mix._images import as_bytes, check_normalised
+from longtail_mix._images import as_levels, check_normalised
 from longtail_mix._triton import kernels_run_on
-from longtail_mix.saliency._grey import grey_of_bytes
+from longtail_mix.saliency._grey import grey_of_levels
 
 __all__ = ["SaliencyMap", "saliency_map"]
 
 # Half widths of the six surrounds, in pixels: three sizes at two scales.
 WINDOWS = (12, 24, 48, 28, 56, 112)
-# Pixels whose intermediate maps, a megabyte each, fit into the cache of a CPU core.
-_CHUNK = 2**18
+# Pixels whose intermediate maps, half a megabyte each, fit into the cache of a CPU core.
+_CHUNK = 2**17
 
 
 @torch.no_grad()
@@ -61,20 +61,35 @@ def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Seque
         return maps
     if images.device.type != "cpu" or torch.compiler.is_compiling():
         return _reference(images, mean, std)
-    # Some thirty passes over each image: two to three times as fast where a few images stay in the cache between
-    # them. The compiler fuses the passes and wants no loop.
-    chunks = images.split(max(_CHUNK // (images.shape[-2] * images.shape[-1]), 1))
-    return torch.cat([_reference(chunk, mean, std) for chunk in chunks])
+    # Some eighty passes over each image: two to three times as fast where a few images stay in the cache between
+    # them, in memory that is used again. The compiler fuses the passes and wants no loop.
+    height, width = images.shape[-2:]
+    number = max(min(_CHUNK // (height * width), len(images)), 1)
+    windows, sums = _windows(height, width, images.device), _room_for_sums(images[:number])
+    maps = torch.empty((len(images), 1, height, width), dtype=torch.float32, device=images.device)
+    for some_images, some_maps in zip(images.split(number), maps.split(number), strict=True):
+        some_maps.copy_(_maps(some_images, mean, std, windows, sums[: len(some_images)]))
+    return maps
 
 
 def _reference(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
-    image_bytes, is_finite = as_bytes(images, mean, std)
-    grey = _smooth(_smooth(grey_of_bytes(image_bytes)))
-    on, off = _centre_surround(grey)
+    height, width = images.shape[-2:]
+    return _maps(images, mean, std, _windows(height, width, images.device), _room_for_sums(images))
+
+
+def _maps(
+    images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None, windows: list[_Window], room: Tensor
+) -> Tensor:
+    """The maps; `windows` and `room` depend on the shape alone, `room` is overwritten."""
+    levels, is_finite = as_levels(images, mean, std)
+    # Whole numbers that fit 16 bits take half of the memory traffic of float32.
+    grey = _smooth(_smooth(grey_of_levels(levels).to(torch.int16)))
+    on, off = _centre_surround(grey, windows, room)
     # Both are uint8 and their sum wraps at 256, as in OpenCV. Its last step divides by the larger of the two
     # maxima, which is 255 already unless the image is flat, so nothing is left to divide.
-    saliency = (_to_full_range(on) + _to_full_range(off)).to(torch.float32) * (1 / 255)
-    return torch.where(is_finite, saliency, torch.nan).unsqueeze(1)
+    saliency = (_to_full_range(on) + _to_full_range(off)).to(torch.float32)
+    scale = torch.full_like(is_finite, 1 / 255, dtype=torch.float32).masked_fill(~is_finite, torch.nan)
+    return (saliency * scale).unsqueeze(1)
 
 
 @torch.library.custom_op(
@@ -99,22 +114,36 @@ def _(images: Tensor, _mean: list[float] | None, _std: list[float] | None) -> Te
 
 def _smooth(grey: Tensor) -> Tensor:
     """3x3 binomial filter (1/4, 1/2, 1/4 both ways), borders reflected without the edge, rounded to 8 bits."""
-    return ((_sum_121(_sum_121(grey, -1), -2) + 8) * (1 / 16)).floor()
+    return _sum_121(_sum_121(grey, -2), -1).add_(8).bitwise_right_shift_(4)
 
 
 def _sum_121(grey: Tensor, dim: int) -> Tensor:
     size = grey.shape[dim]
     if size == 1:
         return grey * 4
-    before = torch.cat([grey.narrow(dim, 1, 1), grey.narrow(dim, 0, size - 1)], dim)
-    after = torch.cat([grey.narrow(dim, 1, size - 1), grey.narrow(dim, size - 2, 1)], dim)
-    return before + 2 * grey + after
+    total = grey * 2
+    total.narrow(dim, 1, size - 1).add_(grey.narrow(dim, 0, size - 1))
+    total.narrow(dim, 0, size - 1).add_(grey.narrow(dim, 1, size - 1))
+    # Each end has its one neighbour on both sides.
+    total.narrow(dim, 0, 1).add_(grey.narrow(dim, 1, 1))
+    total.narrow(dim, size - 1, 1).add_(grey.narrow(dim, size - 2, 1))
+    return total
 
 
-def _integral(grey: Tensor) -> Tensor:
-    """Sums over all pixels above and left, in float32, with a zero first row and column: [B,H+1,W+1]."""
+def _room_for_sums(images: Tensor) -> Tensor:
+    """Zeros for :func:`_integral`, as wide on each side as the largest window reaches."""
+    size, _, height, width = images.shape
+    reach = min(max(WINDOWS), max(height, width))
+    return torch.zeros((size, height + 2 * reach, width + 2 * reach), dtype=torch.float32, device=images.device)
+
+
+def _integral(grey: Tensor, room: Tensor, reach: int) -> Tensor:
+    """Sums over all pixels above and left, in float32, written into `room`: [B,H+2r,W+2r].
+
+    Beyond the image nothing is added: zeros above and left of it, the last row and column repeated below and right.
+    """
     height, width = grey.shape[-2:]
-    rows = grey.cumsum(-1)
+    rows = grey.cumsum(-1, dtype=torch.float32)
     if height * width * 255 < 2**24:
         sums = rows.cumsum(-2)
     else:
@@ -123,41 +152,56 @@ def _integral(grey: Tensor) -> Tensor:
         for y in range(1, height):
             above.append(above[-1] + rows[:, y])
         sums = torch.stack(above, 1)
-    return F.pad(sums, (1, 0, 1, 0))
+    room[:, reach:-reach, reach:-reach] = sums
+    room[:, reach:-reach, -reach:] = sums[..., -1:]
+    room[:, -reach:] = room[:, -reach - 1 : -reach]
+    return room
 
 
-def _centre_surround(grey: Tensor) -> tuple[Tensor, Tensor]:
-    """Positive parts of centre - surround and surround - centre, truncated, summed over the windows."""
-    height, width = grey.shape[-2:]
-    reach = max(WINDOWS)
-    # With its edges repeated, the integral image has each clamped corner at a fixed offset: a view, no gather.
-    sums = F.pad(_integral(grey).unsqueeze(1), (reach - 1, reach, reach - 1, reach), mode="replicate").squeeze(1)
-    on = torch.zeros_like(grey)
-    off = torch.zeros_like(grey)
-    if height == width == 1:  # a single pixel has no surroundings
-        return on, off
-    for n in WINDOWS:
-        top, bottom = sums[:, reach - n :][:, :height], sums[:, reach + n :][:, :height]
-        left, right = slice(reach - n, reach - n + width), slice(reach + n, reach + n + width)
-        surround = bottom[..., right] + top[..., left]
-        surround -= bottom[..., left]
-        surround -= top[..., right]
-        surround -= grey
-        surround /= _pixels_around(height, width, n, grey.device)
-        excess = surround.sub_(grey)
-        off += excess.clamp(min=0).floor_()
-        on += excess.neg_().clamp_(min=0).floor_()
-    return on, off
+class _Window(NamedTuple):
+    reach: int  # half its width
+    times: int  # how many of the six are this one
+    others: Tensor  # its pixels inside the image without the centre, [H,W] float32
 
 
-def _pixels_around(height: int, width: int, n: int, device: torch.device) -> Tensor:
-    """Pixels of each clamped window without its centre: [H,W] float32."""
+def _windows(height: int, width: int, device: torch.device) -> list[_Window]:
+    """The six windows; those that hold the whole image wherever they are, are all the same."""
 
-    def extent(size: int) -> Tensor:
+    def extent(size: int, n: int) -> Tensor:
         at = torch.arange(size, device=device)
         return (at + n + 1).clamp(max=size) - (at - n + 1).clamp(min=0)
 
-    return (extent(height).unsqueeze(1) * extent(width) - 1).to(torch.float32)
+    def window(n: int, times: int) -> _Window:
+        return _Window(n, times, (extent(height, n).unsqueeze(1) * extent(width, n) - 1).to(torch.float32))
+
+    whole = max(height, width)
+    smaller = [n for n in WINDOWS if n < whole]
+    windows = [window(n, 1) for n in smaller]
+    return windows if len(smaller) == len(WINDOWS) else [*windows, window(whole, len(WINDOWS) - len(smaller))]
+
+
+def _centre_surround(grey: Tensor, windows: list[_Window], room: Tensor) -> tuple[Tensor, Tensor]:
+    """Positive parts of centre - surround and surround - centre, truncated, summed over the windows."""
+    height, width = grey.shape[-2:]
+    # The sums of off - on and of off: a difference that is truncated towards zero is one or the other.
+    difference, off = torch.zeros_like(grey), torch.zeros_like(grey)
+    if height == width == 1:  # a single pixel has no surroundings
+        return difference, off
+    reach = max(window.reach for window in windows)
+    # With room around it, the integral image has each clamped corner at a fixed offset: a view, no gather.
+    sums, centre = _integral(grey, room, reach), grey.to(torch.float32)
+    minus_centre = -centre
+    for n, times, pixels in windows:
+        top, bottom = sums[:, reach - n :][:, :height], sums[:, reach + n :][:, :height]
+        left, right = slice(reach - n, reach - n + width), slice(reach + n, reach + n + width)
+        others = bottom[..., right] + top[..., left]
+        others -= bottom[..., left]
+        others -= top[..., right]
+        others -= centre
+        excess = torch.addcdiv(minus_centre, others, pixels).to(torch.int16)
+        difference.add_(excess, alpha=times)
+        off.add_(excess.clamp_(min=0), alpha=times)
+    return off - difference, off
 
 
 def _to_full_range(sums: Tensor) -> Tensor:
@@ -166,7 +210,7 @@ def _to_full_range(sums: Tensor) -> Tensor:
     OpenCV multiplies in double. For all whole numbers that occur, sums of six bytes, float32 gives the same.
     """
     largest = sums.amax((-2, -1), keepdim=True).clamp(min=1)
-    return (sums / largest).mul(255).to(torch.uint8)
+    return (sums / largest).mul_(255).to(torch.uint8)
 
 
 class SaliencyMap(nn.Module):

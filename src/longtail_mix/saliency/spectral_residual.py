@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation
-from longtail_mix._images import as_bytes
-from longtail_mix.saliency._grey import grey_of_bytes
+from longtail_mix._images import as_levels
+from longtail_mix.saliency._grey import grey_of_levels
 
 __all__ = ["SpectralResidualSaliency", "spectral_residual_saliency"]
 
@@ -62,9 +62,9 @@ def spectral_residual_saliency(
         >>> maps.shape, bool(maps[0, 0, 40:56, 32:48].mean() > 2 * maps[0, 0].mean())
         (torch.Size([2, 1, 96, 96]), True)
     """
-    image_bytes, is_finite = as_bytes(images, mean, std)
+    levels, is_finite = as_levels(images, mean, std)
     # In double, so that the grey of the small image is rounded the same way everywhere.
-    grey = grey_of_bytes(image_bytes).to(torch.float64).unsqueeze(1)
+    grey = grey_of_levels(levels).to(torch.float64).unsqueeze(1)
     small = (F.interpolate(grey, (GRID, GRID), mode="bilinear") + 0.5).floor()
     saliency = _gaussian(_residual_magnitude(small)).square()
     is_flat = small.amax((2, 3), keepdim=True) == small.amin((2, 3), keepdim=True)

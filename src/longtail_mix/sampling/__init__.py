@@ -11,12 +11,14 @@ from longtail_mix.sampling.probabilities import (
     reversed_probabilities,
     square_root_probabilities,
 )
+from longtail_mix.sampling.resumable import ResumableLoader
 from longtail_mix.sampling.streams import TwoStreamLoader
 
 __all__ = [
     "ClassSampler",
     "EpochSampler",
     "ProgressiveProbabilities",
+    "ResumableLoader",
     "ShuffledSampler",
     "TwoStreamLoader",
     "balanced_probabilities",

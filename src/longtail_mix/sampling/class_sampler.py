@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_labels
+from longtail_mix._checks import as_labels
 from longtail_mix.sampling.epochs import EpochSampler
+from longtail_mix.sampling.probabilities import balanced_probabilities
 
 __all__ = ["ClassSampler"]
 
@@ -27,7 +29,8 @@ class ClassSampler(EpochSampler):
     may get the same one.
 
     Args:
-        labels: class of each image [N], integers: see :func:`~longtail_mix.sampling.dataset_labels`.
+        labels: class of each image [N], integers in a tensor, an array or a list: see
+            :func:`~longtail_mix.sampling.dataset_labels`.
         probabilities: of each class [K], at least 0, sum 1, as :func:`~longtail_mix.sampling.balanced_probabilities`
             and its like give; or a callable that gives them for an epoch, as
             :class:`~longtail_mix.sampling.ProgressiveProbabilities`.
@@ -52,20 +55,40 @@ class ClassSampler(EpochSampler):
 
     def __init__(
         self,
-        labels: Tensor,
+        labels: Tensor | Sequence[int] | Any,
         probabilities: Sequence[float] | Tensor | Callable[[int], Tensor],
         num_samples: int | None = None,
         seed: int = 0,
         rank: int | None = None,
         num_replicas: int | None = None,
     ) -> None:
-        check_labels(labels)
-        labels = labels.cpu()
+        labels = as_labels(labels)
         super().__init__(len(labels) if num_samples is None else num_samples, seed, rank, num_replicas)
         self.class_counts = torch.bincount(labels)
         self._by_class = labels.argsort(stable=True)
         self._probabilities = probabilities
         self.probabilities()  # what is wrong with them is better known now
+
+    @classmethod
+    def balanced(
+        cls,
+        labels: Tensor | Sequence[int] | Any,
+        num_samples: int | None = None,
+        seed: int = 0,
+        rank: int | None = None,
+        num_replicas: int | None = None,
+    ) -> ClassSampler:
+        """Each class equally likely: ``ClassSampler(labels, balanced_probabilities(class_counts), ...)``.
+
+        Example:
+            >>> labels = [0] * 90 + [1] * 10
+            >>> [labels[row] for row in ClassSampler.balanced(labels, num_samples=1000)].count(1)
+            508
+        """
+        labels = as_labels(labels)
+        if len(labels) == 0:
+            raise ValueError("labels: expected one or more, got none")
+        return cls(labels, balanced_probabilities(torch.bincount(labels)), num_samples, seed, rank, num_replicas)
 
     def probabilities(self) -> Tensor:
         """Those of the current epoch, float64 [K]."""

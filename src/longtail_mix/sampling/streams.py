@@ -60,6 +60,12 @@ class TwoStreamLoader:
         self.first, self.second = first, second
         self._start = 0  # where the next pass begins
         self._batches = 0  # how many pairs the current pass has given out
+        self._ended = False  # whether a state of a finished epoch was loaded and no epoch set since
+
+    @property
+    def sampler(self) -> TwoStreamLoader:
+        """The loader itself: trainers call ``set_epoch`` of what they find under this name."""
+        return self
 
     def __len__(self) -> int:
         """Pairs of batches in a whole epoch."""
@@ -67,6 +73,8 @@ class TwoStreamLoader:
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """Pairs ``(batch of first, batch of second)``, the first time after loading a state from there on."""
+        if self._ended:
+            self.set_epoch(self._samplers[0].epoch + 1)
         self._batches, self._start = self._start, 0
         for pair in zip(self.first, self.second, strict=False):
             self._batches += 1
@@ -77,6 +85,7 @@ class TwoStreamLoader:
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of an epoch; in the epoch that was just loaded, stay where you are."""
         check_whole(epoch, "epoch", 0)
+        self._ended = False
         if epoch != self._samplers[0].epoch:
             self._start = self._batches = 0
         for sampler in self._samplers:
@@ -92,12 +101,15 @@ class TwoStreamLoader:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state_dict` was taken: the same batches in the same order.
 
+        After the state of a finished epoch comes the next one, as with a sampler.
+
         Raises:
             ValueError: a state of other samplers or other batch sizes.
         """
         for sampler, name in zip(self._samplers, ("first", "second"), strict=True):
             sampler.load_state_dict(state[name])
         self._start = self._batches = state["batches"]
+        self._ended = self._batches == len(self)
         positions = state["first"]["position"], state["second"]["position"]
         if positions != self._drawn():
             raise ValueError(

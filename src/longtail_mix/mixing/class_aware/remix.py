@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     check_class_counts,
@@ -14,8 +14,10 @@ from longtail_mix._checks import (
     check_positive,
     check_tensor,
 )
-from longtail_mix.mixing.classic.mixup import mixup
-from longtail_mix.mixing.draws.draw_lam import draw_lam
+from longtail_mix.mixing.classic import mixup
+from longtail_mix.mixing.draws import draw_lam
+from longtail_mix.mixing.mix import Mix, Pairs
+from longtail_mix.mixing.record import MixRecord
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["Remix", "remix"]
@@ -65,6 +67,13 @@ def remix(
     """
     _check_options(kappa, tau)
     mixed, target = mixup(first, first_labels, second, second_labels, lam)
+    return mixed, target._replace(lam=remix_weight(first_labels, second_labels, lam, class_counts, kappa, tau))
+
+
+def remix_weight(
+    first_labels: Tensor, second_labels: Tensor, lam: Tensor, class_counts: Tensor, kappa: float, tau: float
+) -> Tensor:
+    """The first label's weight [B], from its share of the image."""
     check_tensor(class_counts, "class_counts")
     if class_counts.ndim != 1:
         raise ValueError(f"class_counts: expected one count for each class, got shape {list(class_counts.shape)}")
@@ -72,8 +81,7 @@ def remix(
     check_counted(second_labels, class_counts, "second_labels")
     n1, n2 = (class_counts[labels.long()].to(torch.float32) for labels in (first_labels, second_labels))
     weight = torch.where((n1 >= kappa * n2) & (lam < tau), 0.0, lam)
-    weight = torch.where((n2 >= kappa * n1) & (1 - lam < tau), 1.0, weight)
-    return mixed, target._replace(lam=weight)
+    return torch.where((n2 >= kappa * n1) & (1 - lam < tau), 1.0, weight)
 
 
 def _check_options(kappa: float, tau: float) -> None:
@@ -85,7 +93,7 @@ def _check_options(kappa: float, tau: float) -> None:
         raise ValueError(f"tau: expected a number from 0 to 1, got {tau}")
 
 
-class Remix(nn.Module):
+class Remix(Mix):
     """Remix with a share of its own for each pair, as a module: see :func:`remix`.
 
     Args:
@@ -118,19 +126,12 @@ class Remix(nn.Module):
         # Not in the state dict: it follows from the arguments.
         self.register_buffer("class_counts", torch.tensor(check_class_counts(class_counts)), persistent=False)
 
-    def forward(
-        self,
-        first: Tensor,
-        first_labels: Tensor,
-        second: Tensor,
-        second_labels: Tensor,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, MixedTarget]:
-        """Mix pairs with shares drawn from `generator`."""
-        lam = draw_lam(first_labels, self.alpha, generator)
-        counts = self.class_counts.to(first_labels.device)
-        return remix(first, first_labels, second, second_labels, lam, counts, self.kappa, self.tau)
+    def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
+        """Mixup's mask, and a label that favours the rarer class."""
+        labels, other = pairs.first_labels, pairs.second_labels
+        lam = draw_lam(labels, self.alpha, generator)
+        weight = remix_weight(labels, other, lam, self.class_counts.to(labels.device), self.kappa, self.tau)
+        return MixRecord(lam.view(-1, 1, 1, 1), weight)
 
     def extra_repr(self) -> str:
         """Show the options."""

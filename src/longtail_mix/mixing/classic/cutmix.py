@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_positive, check_same_device, check_tensor, values_are_readable
-from longtail_mix.mixing._pairs import check_mixed, check_pairs
-from longtail_mix.mixing.draws.boxes import random_boxes
-from longtail_mix.mixing.draws.draw_lam import draw_lam
+from longtail_mix.mixing._pairs import check_pairs
+from longtail_mix.mixing.draws import draw_lam, random_boxes
+from longtail_mix.mixing.mix import Mix, Pairs, blend_pairs
+from longtail_mix.mixing.record import MixRecord
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["CutMix", "cutmix"]
@@ -53,16 +54,17 @@ def cutmix(
     """
     check_pairs(first, first_labels, second, second_labels)
     _check_boxes(boxes, first)
-    height, width = first.shape[-2:]
+    return blend_pairs(first, first_labels, second, second_labels, outside_boxes(boxes, *first.shape[-2:]))
+
+
+def outside_boxes(boxes: Tensor, height: int, width: int) -> MixRecord:
+    """The first image outside the box of each pair, the second inside; the label by area."""
     x1, y1, x2, y2 = boxes.unbind(1)
     inside_x = _between(x1, x2, width)
     inside_y = _between(y1, y2, height)
     inside = inside_y.unsqueeze(2) & inside_x.unsqueeze(1)  # [B, H, W]
-    mixed = torch.where(inside.unsqueeze(1), second, first)
-    check_mixed(mixed, first, second)
     covered = inside_x.sum(1) * inside_y.sum(1)
-    lam = 1 - covered.to(torch.float32) / (height * width)
-    return mixed, MixedTarget(first_labels, second_labels, lam)
+    return MixRecord(~inside.unsqueeze(1), 1 - covered.to(torch.float32) / (height * width))
 
 
 def _between(low: Tensor, high: Tensor, size: int) -> Tensor:
@@ -86,7 +88,7 @@ def _check_boxes(boxes: Tensor, images: Tensor) -> None:
             raise ValueError(f"boxes: expected x1 <= x2 and y1 <= y2, got {turned[0].tolist()}")
 
 
-class CutMix(nn.Module):
+class CutMix(Mix):
     """CutMix with a box of its own for each pair, as a module: see :func:`cutmix`.
 
     Args:
@@ -109,21 +111,8 @@ class CutMix(nn.Module):
         check_positive(alpha, "alpha")
         self.alpha = alpha
 
-    def forward(
-        self,
-        first: Tensor,
-        first_labels: Tensor,
-        second: Tensor,
-        second_labels: Tensor,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, MixedTarget]:
-        """Mix pairs with boxes drawn from `generator`."""
-        check_pairs(first, first_labels, second, second_labels)
-        lam = draw_lam(first_labels, self.alpha, generator)
-        boxes = random_boxes(lam, first.shape[-2], first.shape[-1], generator)
-        return cutmix(first, first_labels, second, second_labels, boxes)
-
-    def extra_repr(self) -> str:
-        """Show the options."""
-        return f"alpha={self.alpha}"
+    def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
+        """A box anywhere in the image."""
+        height, width = pairs.first.shape[-2:]
+        lam = draw_lam(pairs.first_labels, self.alpha, generator)
+        return outside_boxes(random_boxes(lam, height, width, generator), height, width)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_positive
-from longtail_mix.mixing._pairs import check_lam, check_mixed, check_pairs
-from longtail_mix.mixing.draws.draw_lam import draw_lam
+from longtail_mix.mixing._pairs import check_lam, check_pairs
+from longtail_mix.mixing.draws import draw_lam
+from longtail_mix.mixing.mix import Mix, Pairs, blend_pairs
+from longtail_mix.mixing.record import MixRecord
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["MixUp", "mixup"]
@@ -40,15 +42,10 @@ def mixup(
     """
     check_pairs(first, first_labels, second, second_labels)
     check_lam(lam, first)
-    dtype = torch.float32 if first.dtype == torch.uint8 else first.dtype
-    mixed = torch.lerp(second.to(dtype), first.to(dtype), lam.to(dtype).view(-1, 1, 1, 1))
-    if first.dtype == torch.uint8:
-        mixed = mixed.round_().to(torch.uint8)
-    check_mixed(mixed, first, second)
-    return mixed, MixedTarget(first_labels, second_labels, lam)
+    return blend_pairs(first, first_labels, second, second_labels, MixRecord(lam.view(-1, 1, 1, 1), lam))
 
 
-class MixUp(nn.Module):
+class MixUp(Mix):
     """Mixup with a share of its own for each pair, as a module: see :func:`mixup`.
 
     Args:
@@ -71,19 +68,7 @@ class MixUp(nn.Module):
         check_positive(alpha, "alpha")
         self.alpha = alpha
 
-    def forward(
-        self,
-        first: Tensor,
-        first_labels: Tensor,
-        second: Tensor,
-        second_labels: Tensor,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, MixedTarget]:
-        """Mix pairs with shares drawn from `generator`."""
-        lam = draw_lam(first_labels, self.alpha, generator)
-        return mixup(first, first_labels, second, second_labels, lam)
-
-    def extra_repr(self) -> str:
-        """Show the options."""
-        return f"alpha={self.alpha}"
+    def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
+        """One share for all pixels of an image."""
+        lam = draw_lam(pairs.first_labels, self.alpha, generator)
+        return MixRecord(lam.view(-1, 1, 1, 1), lam)

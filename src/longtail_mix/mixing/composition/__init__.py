@@ -2,6 +2,7 @@
 
 from longtail_mix.mixing.composition.collate import MixCollate
 from longtail_mix.mixing.composition.in_batch import InBatch
+from longtail_mix.mixing.composition.soft_target_mix import SoftTargetMix
 from longtail_mix.mixing.composition.sometimes import Sometimes
 
-__all__ = ["InBatch", "MixCollate", "Sometimes"]
+__all__ = ["InBatch", "MixCollate", "SoftTargetMix", "Sometimes"]

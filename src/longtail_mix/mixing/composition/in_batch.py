@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import check_floating, check_same_device
 from longtail_mix.mixing._pairs import check_labelled_images, only_where
-from longtail_mix.mixing.pairing.head_tail import Pairing
+from longtail_mix.mixing.mix import mix_with_record
+from longtail_mix.mixing.pairing import Pairing
+from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["InBatch"]
@@ -22,6 +24,8 @@ class InBatch(nn.Module):
         images, target = mix(images, labels, images[partner], labels[partner], generator=generator)
 
     and images that the pairing leaves out come back as they were, with ``lam = 1`` and their own label.
+
+    In evaluation mode all images come back as they were.
 
     On two streams no adapter is needed: call the mix itself, ``mix(first, first_labels, second, second_labels)``.
 
@@ -70,15 +74,39 @@ class InBatch(nn.Module):
             maps: a saliency or class activation map for each image, [B, 1, h, w], for a mix that takes maps.
             generator: where pairs and all else are drawn from; on the same kind of device as `images`.
         """
+        if not self.training:
+            check_labelled_images(images, labels, "images", "labels")
+            return images, MixedTarget.hard(labels)
+        _, chosen, pairs = self._pair(images, labels, maps, generator)
+        mixed, target = self.mix(*pairs, generator=generator)
+        return only_where(chosen, images, labels, mixed, target)
+
+    def with_record(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        maps: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, MixedTarget, MixRecord]:
+        """The same from the same draws, and what was mixed with whom; for a mix that keeps a record."""
+        if not self.training:
+            alone = torch.arange(len(images), device=images.device)
+            return (*self(images, labels, maps), unmixed(images)._replace(partner=alone))
+        partner, chosen, pairs = self._pair(images, labels, maps, generator)
+        mixed, target, record = mix_with_record(self.mix, *pairs, generator=generator)
+        record = record.only_where(chosen)._replace(partner=partner)
+        return (*only_where(chosen, images, labels, mixed, target), record)
+
+    def _pair(
+        self, images: Tensor, labels: Tensor, maps: Tensor | None, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         check_labelled_images(images, labels, "images", "labels")
         partner, chosen = self.pairing.partners(labels, generator)
         pairs = (images, labels, images[partner], labels[partner])
         if maps is None:
-            mixed, target = self.mix(*pairs, generator=generator)
-        else:
-            check_floating(maps, "maps")
-            check_same_device(images, maps, "images", "maps")
-            if len(maps) != len(images):
-                raise ValueError(f"maps: expected one for each of {len(images)} images, got {len(maps)}")
-            mixed, target = self.mix(*pairs, maps, maps[partner], generator=generator)
-        return only_where(chosen, images, labels, mixed, target)
+            return partner, chosen, pairs
+        check_floating(maps, "maps")
+        check_same_device(images, maps, "images", "maps")
+        if len(maps) != len(images):
+            raise ValueError(f"maps: expected one for each of {len(images)} images, got {len(maps)}")
+        return partner, chosen, (*pairs, maps, maps[partner])

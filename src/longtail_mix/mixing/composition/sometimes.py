@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_generator, check_probability
-from longtail_mix.mixing._pairs import only_where
+from longtail_mix.mixing._pairs import check_pairs, only_where
+from longtail_mix.mixing.mix import mix_with_record
+from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["Sometimes"]
@@ -16,6 +18,7 @@ class Sometimes(nn.Module):
     """Mix each pair with a given probability; the other first images come back as they were, with ``lam = 1``.
 
     It is a mix like the one it holds, and so fits wherever that one does. It is drawn for each pair, not for the batch.
+    In evaluation mode none is mixed.
 
     Args:
         mix: any mix of pairs, as :class:`~longtail_mix.CutMix`.
@@ -52,10 +55,33 @@ class Sometimes(nn.Module):
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, MixedTarget]:
         """Mix some of the pairs; `maps` are handed on to the mix."""
+        if not self.training:
+            check_pairs(first, first_labels, second, second_labels)
+            return first, MixedTarget.hard(first_labels)
         mixed, target = self.mix(first, first_labels, second, second_labels, *maps, generator=generator)
-        check_generator(generator, first.device)
-        draw = torch.empty(first_labels.shape, device=first.device).uniform_(generator=generator)
-        return only_where(draw < self.probability, first, first_labels, mixed, target)
+        chosen = self._draw(first_labels, generator)
+        return only_where(chosen, first, first_labels, mixed, target)
+
+    def with_record(
+        self,
+        first: Tensor,
+        first_labels: Tensor,
+        second: Tensor,
+        second_labels: Tensor,
+        *maps: Tensor | None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, MixedTarget, MixRecord]:
+        """The same from the same draws, and what was mixed; for a mix that keeps a record."""
+        if not self.training:
+            return (*self(first, first_labels, second, second_labels), unmixed(first))
+        pairs = (first, first_labels, second, second_labels, *maps)
+        mixed, target, record = mix_with_record(self.mix, *pairs, generator=generator)
+        chosen = self._draw(first_labels, generator)
+        return (*only_where(chosen, first, first_labels, mixed, target), record.only_where(chosen))
+
+    def _draw(self, labels: Tensor, generator: torch.Generator | None) -> Tensor:
+        check_generator(generator, labels.device)
+        return torch.empty(labels.shape, device=labels.device).uniform_(generator=generator) < self.probability
 
     def extra_repr(self) -> str:
         """Show the probability."""

@@ -1,20 +1,34 @@
 """Mixes of two images that a map of saliency, of a network's attention or of masks guides."""
 
+from longtail_mix.mixing.guided.copy_paste import (
+    CopyPaste,
+    placed_grid,
+)
 from longtail_mix.mixing.guided.keep_labels import KeepLabels
 from longtail_mix.mixing.guided.lsm import LSM, area_weight, block_mask, lsm, semantic_weight
 from longtail_mix.mixing.guided.saliency_mix import SaliencyMix, saliency_mix, saliency_peaks
+from longtail_mix.mixing.guided.skin_swap import (
+    SkinSwap,
+)
+from longtail_mix.mixing.guided.soft_edges import (
+    soft_edges,
+)
 from longtail_mix.mixing.guided.spmix import SPMix, spmix
 
 __all__ = [
     "LSM",
+    "CopyPaste",
     "KeepLabels",
     "SPMix",
     "SaliencyMix",
+    "SkinSwap",
     "area_weight",
     "block_mask",
     "lsm",
+    "placed_grid",
     "saliency_mix",
     "saliency_peaks",
     "semantic_weight",
+    "soft_edges",
     "spmix",
 ]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
 
-from longtail_mix.mixing._pairs import check_pairs
 from longtail_mix.mixing.guided.spmix import SPMix
-from longtail_mix.targets import MixedTarget
+from longtail_mix.mixing.mix import Mix, Pairs
+from longtail_mix.mixing.record import MixRecord
 
 __all__ = ["KeepLabels"]
 
 
-class KeepLabels(nn.Module):
+class KeepLabels(Mix):
     """An :class:`~longtail_mix.SPMix` as a mix of pairs like all others: the first label is kept whole, ``lam = 1``.
 
     For loops that compare mixes; alone, SPMix needs it not.
@@ -36,21 +35,10 @@ class KeepLabels(nn.Module):
         super().__init__()
         self.spmix = spmix
 
-    def forward(
-        self,
-        tail: Tensor,
-        tail_labels: Tensor,
-        head: Tensor,
-        head_labels: Tensor,
-        tail_map: Tensor | None = None,
-        head_map: Tensor | None = None,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, MixedTarget]:
-        """Mix pairs with the noise drawn from `generator`."""
-        check_pairs(tail, tail_labels, head, head_labels, "tail", "head")
+    def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
+        """The ratio of SPMix's recipe, and a label that stays."""
+        tail_map, head_map = pairs.first_map, pairs.second_map
         if tail_map is None or head_map is None:
-            tail_map, head_map = self.spmix.saliency(tail), self.spmix.saliency(head)
-        mixed = self.spmix.mix(tail, head, self.spmix.recipe(tail_map, head_map, generator))
-        lam = torch.ones(len(tail_labels), device=tail_labels.device)
-        return mixed, MixedTarget(tail_labels, head_labels, lam)
+            tail_map, head_map = self.spmix.saliency(pairs.first), self.spmix.saliency(pairs.second)
+        ratio = self.spmix.recipe(tail_map, head_map, generator)
+        return MixRecord(ratio, torch.ones(len(ratio), device=ratio.device))

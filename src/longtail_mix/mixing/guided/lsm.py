@@ -6,7 +6,7 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     check_alike,
@@ -18,9 +18,10 @@ from longtail_mix._checks import (
     values_are_readable,
 )
 from longtail_mix.mixing._pairs import check_pairs
+from longtail_mix.mixing.mix import Mix, Pairs, blend_pairs
 from longtail_mix.mixing.patch.blocks import to_blocks
-from longtail_mix.mixing.patch.patch_mixup import patch_mixup
 from longtail_mix.mixing.ratio._maps import min_max
+from longtail_mix.mixing.record import MixRecord
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["LSM", "LabelWeight", "area_weight", "block_mask", "lsm", "semantic_weight"]
@@ -195,6 +196,14 @@ def lsm(
                 [0.1250, 0.1250, 0.8750, 0.8750]]), tensor([0.5000]))
     """
     check_pairs(tail, tail_labels, head, head_labels, "tail", "head")
+    return blend_pairs(
+        tail, tail_labels, head, head_labels, _by_blocks(tail, tail_cam, head_cam, block_size, label_weight)
+    )
+
+
+def _by_blocks(
+    tail: Tensor, tail_cam: Tensor, head_cam: Tensor | None, block_size: int, label_weight: LabelWeight
+) -> MixRecord:
     check_whole(block_size, "block_size", 1)
     check_divisible(tail, block_size, "tail")
     _check_cam(tail_cam, tail, "tail_cam")
@@ -205,8 +214,7 @@ def lsm(
         _check_cam(head_cam, tail, "head_cam")
         _, head_map = block_mask(head_cam, height, width, block_size)
         head_map = head_map.to(tail_map.dtype)
-    lam = label_weight(mask, tail_map, head_map)
-    return patch_mixup(tail, head, mask), MixedTarget(tail_labels, head_labels, lam)
+    return MixRecord(mask, label_weight(mask, tail_map, head_map))
 
 
 def _check_cam(cam: Tensor, tail: Tensor, name: str) -> None:
@@ -221,7 +229,7 @@ def _check_cam(cam: Tensor, tail: Tensor, name: str) -> None:
         )
 
 
-class LSM(nn.Module):
+class LSM(Mix):
     """Local semantic mixing as a module: see :func:`lsm`. It draws nothing; the maps decide.
 
     Args:
@@ -249,7 +257,7 @@ class LSM(nn.Module):
         self.block_size = block_size
         self.label_weight = label_weight
 
-    def forward(
+    def forward(  # type: ignore[override]  # LSM's arguments have names of their own
         self,
         tail: Tensor,
         tail_labels: Tensor,
@@ -258,11 +266,20 @@ class LSM(nn.Module):
         tail_cam: Tensor,
         head_cam: Tensor | None = None,
         *,
-        generator: torch.Generator | None = None,  # noqa: ARG002 - all mixes are called alike; nothing is drawn here
+        generator: torch.Generator | None = None,
     ) -> tuple[Tensor, MixedTarget]:
         """Mix pairs as their maps say."""
-        weight = self.label_weight
-        return lsm(tail, tail_labels, head, head_labels, tail_cam, head_cam, self.block_size, weight)
+        return super().forward(tail, tail_labels, head, head_labels, tail_cam, head_cam, generator=generator)
+
+    def rule(
+        self,
+        pairs: Pairs,
+        generator: torch.Generator | None = None,  # noqa: ARG002 - all mixes are called alike; nothing is drawn here
+    ) -> MixRecord:
+        """The mean of the first map in each block; the label by saliency. Maps are class activation maps."""
+        if pairs.first_map is None:
+            raise TypeError("tail_cam: expected a torch.Tensor, got NoneType")
+        return _by_blocks(pairs.first, pairs.first_map, pairs.second_map, self.block_size, self.label_weight)
 
     def extra_repr(self) -> str:
         """Show the block size and which weight the label gets."""

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import check_generator, check_map, check_positive, check_same_device
 from longtail_mix.mixing._pairs import check_lam, check_pairs
-from longtail_mix.mixing.classic.cutmix import cutmix
-from longtail_mix.mixing.draws.boxes import boxes_around
-from longtail_mix.mixing.draws.draw_lam import draw_lam
+from longtail_mix.mixing.classic.cutmix import outside_boxes
+from longtail_mix.mixing.draws import boxes_around, draw_lam
+from longtail_mix.mixing.mix import Mix, Pairs, blend_pairs
+from longtail_mix.mixing.record import MixRecord
 from longtail_mix.saliency import SaliencyMap
 from longtail_mix.targets import MixedTarget
 
@@ -93,6 +94,11 @@ def saliency_mix(
                 [0., 0., 0., 0.]]), tensor([0.7500]))
     """
     check_pairs(first, first_labels, second, second_labels)
+    record = _around_peak(first, second_map, lam, generator)
+    return blend_pairs(first, first_labels, second, second_labels, record)
+
+
+def _around_peak(first: Tensor, second_map: Tensor, lam: Tensor, generator: torch.Generator | None) -> MixRecord:
     check_map(second_map, "second_map")
     check_same_device(first, second_map, "first", "second_map")
     height, width = first.shape[-2:]
@@ -102,11 +108,10 @@ def saliency_mix(
             f"got shape {list(second_map.shape)}"
         )
     check_lam(lam, first)
-    boxes = boxes_around(saliency_peaks(second_map, generator), lam, height, width)
-    return cutmix(first, first_labels, second, second_labels, boxes)
+    return outside_boxes(boxes_around(saliency_peaks(second_map, generator), lam, height, width), height, width)
 
 
-class SaliencyMix(nn.Module):
+class SaliencyMix(Mix):
     """SaliencyMix with a map for every image and a share of its own for each pair, as a module.
 
     The paper uses the detector that SPMix uses too; any other module from images to maps can take its place.
@@ -144,24 +149,8 @@ class SaliencyMix(nn.Module):
         self.alpha = alpha
         self.saliency = SaliencyMap(mean, std) if saliency is None else saliency
 
-    def forward(
-        self,
-        first: Tensor,
-        first_labels: Tensor,
-        second: Tensor,
-        second_labels: Tensor,
-        first_map: Tensor | None = None,  # noqa: ARG002 - maps are handed over in pairs
-        second_map: Tensor | None = None,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, MixedTarget]:
-        """Mix pairs with shares drawn from `generator`; only `second_map` says where, `first_map` is not read."""
-        check_pairs(first, first_labels, second, second_labels)
-        if second_map is None:
-            second_map = self.saliency(second)
-        lam = draw_lam(first_labels, self.alpha, generator)
-        return saliency_mix(first, first_labels, second, second_labels, second_map, lam, generator)
-
-    def extra_repr(self) -> str:
-        """Show the options."""
-        return f"alpha={self.alpha}"
+    def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
+        """A box around the most salient pixel of the second image; the first map is not read."""
+        second_map = self.saliency(pairs.second) if pairs.second_map is None else pairs.second_map
+        lam = draw_lam(pairs.first_labels, self.alpha, generator)
+        return _around_peak(pairs.first, second_map, lam, generator)

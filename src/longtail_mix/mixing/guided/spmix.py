@@ -13,6 +13,7 @@ from longtail_mix.mixing.pairing.head_tail import HeadTailPairing, Pairing
 from longtail_mix.mixing.patch.patch_mixup import patch_mixup
 from longtail_mix.mixing.ratio.paper import NOISE, PaperRatio, paper_ratio
 from longtail_mix.mixing.ratio.released import ReleasedRatio
+from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.saliency import SaliencyMap, saliency_map
 
 __all__ = ["SPMix", "spmix"]
@@ -70,7 +71,7 @@ class SPMix(nn.Module):
 
     ``images, labels = spmix(images, labels)`` gives each tail-class image of the batch the surroundings of a
     head-class image of the same batch. The labels stay. Images of other classes, and all images of a batch
-    without a tail or without a head, come back as they were.
+    without a tail or without a head, come back as they were; in evaluation mode all images do.
 
     The steps are modules that can be exchanged: `saliency` finds what must stay, `pairing` decides who is mixed with
     whom, `recipe` turns two saliency maps into a ratio for each patch. ``SPMix()`` is the paper's method;
@@ -182,6 +183,17 @@ class SPMix(nn.Module):
         Returns:
             Mixed images [B, 3, H, W], and `labels` itself.
         """
+        mixed, labels, _ = self.with_record(images, labels, maps, generator)
+        return mixed, labels
+
+    def with_record(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        maps: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor, MixRecord]:
+        """The same from the same draws, and the :class:`~longtail_mix.MixRecord` of what was mixed with whom."""
         if self.pairing is None:
             raise ValueError("class_counts: expected the images per class to tell tail from head, got None")
         check_images(images)
@@ -189,12 +201,16 @@ class SPMix(nn.Module):
         check_same_device(images, labels, "images", "labels")
         if len(labels) != len(images):
             raise ValueError(f"labels: expected one for each of {len(images)} images, got {len(labels)}")
+        if not self.training:
+            alone = torch.arange(len(images), device=images.device)
+            return images, labels, unmixed(images)._replace(partner=alone)
         partner, mixed = self.pairing.partners(labels, generator)
         maps = self.saliency(images) if maps is None else self._check_maps(maps, images)
         ratio = self.recipe(maps, maps[partner], generator)
         # A ratio of 1 leaves an image as it is: batches keep one shape, and nothing waits for the device.
         ratio = torch.where(mixed[:, None, None, None], ratio, 1)
-        return patch_mixup(images, images, ratio, head_index=partner), labels
+        record = MixRecord(ratio, torch.ones(len(labels), device=labels.device), partner=partner)
+        return patch_mixup(images, images, ratio, head_index=partner), labels, record
 
     def ratio(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Share of the tail in each patch, [B, 1, h, w], for pairs of images [B, 3, H, W]."""
@@ -210,6 +226,10 @@ class SPMix(nn.Module):
 
     def pair(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Mix pairs from two streams, images [B, 3, H, W] each; the result keeps the labels of `tail`."""
+        if not self.training:
+            check_images(tail, "tail")
+            check_images(head, "head")
+            return tail
         return self.mix(tail, head, self.ratio(tail, head, generator))
 
     @staticmethod

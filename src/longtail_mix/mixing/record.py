@@ -1,0 +1,124 @@
+"""What a mix did: the share of each image in each pixel, the label's weight, the partner."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from longtail_mix.mixing.patch import patch_mixup
+
+__all__ = ["MixRecord"]
+
+
+class MixRecord(NamedTuple):
+    """What was mixed, so that masks, boxes and maps can be carried along: ``mix.with_record(...)`` returns it.
+
+    A mix is ``mask * first + (1 - mask) * second`` in every pixel, and ``lam`` of the label belongs to the first. Some
+    mixes move an image before they blend it; then a grid says where each pixel of the result was taken from. A named
+    tuple of tensors, so that loaders, ``torch.compile`` and accelerate move it as they move a batch.
+
+    Args:
+        mask: the share of the first image, [B, 1, h, w] in [0, 1] or bool (true where the first image is); h divides
+            the images' height and w their width, so one share for an image is [B, 1, 1, 1].
+        lam: the weight of the first label [B], float32 in [0, 1].
+        first_grid: where the pixels of the first image come from, [B, H, W, 2], (x, y) from -1 to 1 as
+            ``F.grid_sample(align_corners=False)`` takes it; None where it was not moved.
+        second_grid: likewise for the second image.
+        partner: index of the second image of each pair in its batch, int64 [B]; None where the two are streams, and
+            the second image is the one at the same place of the second stream.
+
+    Example:
+        >>> from longtail_mix import CutMix, InBatch, RandomPairing
+        >>> images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 0, 1, 2])
+        >>> mixed, target, record = InBatch(CutMix(), RandomPairing()).with_record(images, labels)
+        >>> torch.equal(record.blend(images, images[record.partner]), mixed), torch.equal(record.lam, target.lam)
+        (True, True)
+        >>> lesions = torch.rand(4, 1, 8, 8) > 0.5
+        >>> record.carry(lesions, lesions[record.partner]).dtype
+        torch.bool
+    """
+
+    mask: Tensor
+    lam: Tensor
+    first_grid: Tensor | None = None
+    second_grid: Tensor | None = None
+    partner: Tensor | None = None
+
+    def share(self, height: int, width: int) -> Tensor:
+        """The mask on a grid of pixels [B, 1, height, width], as it is: bool or floating point."""
+        rows, columns = self.mask.shape[-2:]
+        if height % rows or width % columns:
+            raise ValueError(f"height, width: expected multiples of the mask's {rows}x{columns}, got {height}x{width}")
+        return self.mask.repeat_interleave(height // rows, -2).repeat_interleave(width // columns, -1)
+
+    def blend(self, first: Tensor, second: Tensor) -> Tensor:
+        """Mix images or maps [B, C, H, W] as the images were, in the dtype of `first`; uint8 is rounded at the end.
+
+        The same in plain PyTorch: ``share * moved(first) + (1 - share) * moved(second)``.
+        """
+        dtype = first.dtype
+        if dtype == torch.uint8 and (self.mask.is_floating_point() or self._moves()):
+            mixed = self.blend(first.to(torch.float32), second.to(torch.float32))
+            return mixed.round_().to(torch.uint8)
+        first, second = _moved(first, self.first_grid), _moved(second, self.second_grid)
+        height, width = first.shape[-2:]
+        if not self.mask.is_floating_point():
+            return torch.where(self.share(height, width), first, second)
+        if self.mask.shape[-2:] in ((1, 1), (height, width)):
+            return torch.lerp(second, first, self.mask.to(dtype))
+        return patch_mixup(first, second, self.mask)
+
+    def carry(self, first: Tensor, second: Tensor) -> Tensor:
+        """Mix what cannot be averaged, as masks of lesions or classes of pixels [B, C, H, W], of any dtype.
+
+        Each pixel is that of the image with the larger share, the first at a draw; moved images are read at the
+        nearest pixel.
+        """
+        first, second = (
+            values if grid is None else _moved(values.to(torch.float64), grid, "nearest").to(values.dtype)
+            for values, grid in ((first, self.first_grid), (second, self.second_grid))
+        )
+        share = self.share(*first.shape[-2:])
+        return torch.where(share >= 0.5 if share.is_floating_point() else share, first, second)
+
+    def only_where(self, chosen: Tensor) -> MixRecord:
+        """The record of a batch in which only the images that `chosen` [B] names were mixed."""
+        of_image = chosen.view(-1, 1, 1, 1)
+        mask = torch.where(of_image, self.mask, True if self.mask.dtype == torch.bool else 1.0)
+        grid = self.first_grid
+        if grid is not None:
+            grid = torch.where(of_image, grid, identity_grid(grid))
+        return self._replace(mask=mask, lam=torch.where(chosen, self.lam, 1.0), first_grid=grid)
+
+    def _moves(self) -> bool:
+        return self.first_grid is not None or self.second_grid is not None
+
+
+def unmixed(images: Tensor) -> MixRecord:
+    """The record of images that were left as they are."""
+    mask = torch.ones(len(images), 1, 1, 1, dtype=torch.bool, device=images.device)
+    return MixRecord(mask, torch.ones(len(images), device=images.device))
+
+
+def identity_grid(grid: Tensor) -> Tensor:
+    """The grid [1, H, W, 2] of the same size that leaves every pixel where it is."""
+    return pixel_grid(grid.shape[1], grid.shape[2], grid)
+
+
+def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
+    """The middles of the pixels (x, y), [1, H, W, 2], from -1 to 1 between the edges of the image, in like's dtype."""
+    y, x = ((torch.arange(n, device=like.device, dtype=like.dtype) * 2 + 1) / n - 1 for n in (height, width))
+    return torch.stack([x.expand(height, width), y.unsqueeze(1).expand(height, width)], -1).unsqueeze(0)
+
+
+def _moved(images: Tensor, grid: Tensor | None, mode: str = "bilinear") -> Tensor:
+    """Images read at the places of a grid, in float32 at least; what lies outside is the nearest edge."""
+    if grid is None:
+        return images
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    with torch.autocast(images.device.type, enabled=False):
+        moved = F.grid_sample(images.to(dtype), grid.to(dtype), mode, padding_mode="border", align_corners=False)
+    return moved.to(images.dtype)
