@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from framework_batch import Batch, Needs, natural
-from framework_methods import Method
-from framework_networks import Network
 from torch import Tensor, nn
 
 from longtail_mix import many_medium_few
 from longtail_mix._distributed import total, world_size
+from reproduction.methods.learner import Learner, Method, Setting
+from reproduction.methods.sampling import Natural
+from reproduction.networks.network import Network
+from reproduction.training.batch import Batch, Needs
+
+
+@dataclass(frozen=True)
+class ResLT(Method):
+    """Residual learning for long-tailed recognition (Cui et al. 2022), on the images as they come.
+
+    A main branch for all classes, one for medium and few, one for few; the logits of the network are their sum::
+
+        L = (1 - alpha) L_fusion + alpha L_branch
+        L_fusion = cross entropy of the summed logits, over all images
+        L_branch = cross entropy of each branch alone, over the images of its own classes only:
+                   the mean over all pairs of an image and a branch it belongs to
+
+    The groups are those of :func:`longtail_mix.many_medium_few`; the paper cuts by the number of images. Its branches
+    leave the encoder before the pooling; here, so that any encoder will do, after it.
+
+    Args:
+        alpha: the share of the branches' own losses; the authors' choice for CIFAR-100-LT.
+    """
+
+    alpha: float = 0.995
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f"alpha: expected 0 to 1, got {self.alpha}")
+
+    def build(self, setting: Setting) -> ResLTLearner:
+        """An encoder with three branches."""
+        return ResLTLearner(self.alpha, setting)
 
 
 class Branch(nn.Module):
@@ -28,37 +58,21 @@ class Branch(nn.Module):
         return logits
 
 
-class ResLT(Method):
-    """Residual learning for long-tailed recognition (Cui et al. 2022), on the images as they come.
-
-    A main branch for all classes, one for medium and few, one for few; the logits of the network are their sum::
-
-        L = (1 - alpha) L_fusion + alpha L_branch
-        L_fusion = cross entropy of the summed logits, over all images
-        L_branch = cross entropy of each branch alone, over the images of its own classes only:
-                   the mean over all pairs of an image and a branch it belongs to
-
-    The groups are those of :func:`longtail_mix.many_medium_few`; the paper cuts by the number of images. Its branches
-    leave the encoder before the pooling; here, so that any encoder will do, after it.
-
-    Args:
-        network: of which the encoder is used, and the classifier by the main branch.
-        class_counts: training images of each class.
-        alpha: the share of the branches' own losses; the authors' choice for CIFAR-100-LT.
-    """
+class ResLTLearner(Learner):
+    """A network, whose classifier is the main branch's, and two branches beside it."""
 
     member: Tensor
 
-    def __init__(self, network: Network, class_counts: Sequence[int], alpha: float = 0.995) -> None:
+    def __init__(self, alpha: float, setting: Setting) -> None:
         super().__init__()
-        self.needs = Needs(natural)
-        self.network = network
+        self.needs = Needs(Natural())
         self.alpha = alpha
-        width, num_classes = network.classifier.in_features, len(class_counts)
-        self.residual = nn.ModuleList(Branch(width, num_classes) for _ in range(2))
-        groups = many_medium_few(class_counts)
-        responsible = (set(range(num_classes)), set(groups.medium + groups.few), set(groups.few))
-        member = torch.tensor([[label in group for group in responsible] for label in range(num_classes)])
+        counts = setting.class_counts
+        self.network = network = Network(setting.backbone.build(setting.size), len(counts))
+        self.residual = nn.ModuleList(Branch(network.width, len(counts)) for _ in range(2))
+        groups = many_medium_few(counts)
+        responsible = (set(range(len(counts))), set(groups.medium + groups.few), set(groups.few))
+        member = torch.tensor([[label in group for group in responsible] for label in range(len(counts))])
         self.register_buffer("member", member, persistent=False)  # [K, 3]
 
     def branches(self, images: Tensor) -> Tensor:

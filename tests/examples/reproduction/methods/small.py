@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
 from reproduction.data.task import Images, Task
 from reproduction.methods.learner import Learner, Method, Setting
 from reproduction.networks.network import Backbone
 from reproduction.training.batch import Batch, Needs, Stream
-from torch import Tensor
 
 COUNTS = (90, 700, 50, 30, 80, 10, 15)  # many: 1; medium: 0, 4, 2; few: 3, 6, 5
 TAIL, HEAD = (3, 5, 6), (1, 0, 4, 2)

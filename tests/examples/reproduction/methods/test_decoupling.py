@@ -3,6 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
+from longtail_mix.functional import patch_mixup
 from reproduction.criteria.losses import LDAM, LabelAwareSmoothing
 from reproduction.data.maps import FineGrained
 from reproduction.methods.learner import Learner, Method
@@ -18,9 +21,6 @@ from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.training.batch import Batch
 from reproduction.training.recipe import Recipe
 from reproduction.training.views import ViewSettings
-from torch import Tensor
-
-from longtail_mix.functional import patch_mixup
 from tests.examples.reproduction.methods.small import CNN, COUNTS, batch_for, built, step, weights
 
 SECOND_STAGES = [Retraining(), WeightScaling(), MiSLAS()]

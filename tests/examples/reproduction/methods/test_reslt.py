@@ -1,32 +1,25 @@
 """ResLT: three branches, each responsible for fewer and rarer classes."""
 
-import framework_reslt
 import pytest
 import torch
-from framework_batch import Batch, Stream
-from framework_networks import TINY_HYBRID, Network, build_encoder
-from framework_reslt import ResLT
 
-S = 32
-COUNTS = [10, 90, 50, 30, 80, 70, 15]  # many: 1; medium: 4, 5, 2; few: 3, 6, 0
+from reproduction.methods import reslt
+from reproduction.methods.reslt import ResLT
+from reproduction.methods.sampling import Natural
+from reproduction.training.batch import Needs
+from tests.examples.reproduction.methods.small import batch_for, built, half
 
-
-def method() -> ResLT:
-    torch.manual_seed(0)
-    return ResLT(Network(build_encoder(TINY_HYBRID, S), 7), COUNTS, alpha=0.7)
-
-
-def batch_of(labels: list[int], seed: int = 0) -> Batch:
-    images = torch.rand(len(labels), 3, S, S, generator=torch.Generator().manual_seed(seed))
-    return Batch(Stream((images,), (), torch.tensor(labels)), None, ())
+LABELS = [1, 1, 4, 0, 3, 6]
 
 
 def test_the_loss_is_that_of_the_sum_and_of_each_branch_on_its_own_classes():
-    made, batch = method(), batch_of([1, 1, 4, 0, 2, 6])
+    made = built(ResLT(alpha=0.7))
+    assert made.needs == Needs(Natural())
+    batch = batch_for(made.needs, LABELS)
     logits = made.branches(batch.labelled.views[0]).double()
-    groups = [set(range(7)), {4, 5, 2, 3, 6, 0}, {3, 6, 0}]
+    groups = [set(range(7)), {4, 0, 2, 3, 6, 5}, {3, 6, 5}]
     fusion, branch, pairs = 0.0, 0.0, 0
-    for i, label in enumerate(batch.labelled.labels.tolist()):
+    for i, label in enumerate(LABELS):
         fusion = fusion - logits[:, i].sum(0).log_softmax(0)[label] / 6
         for k, group in enumerate(groups):
             if label in group:
@@ -36,7 +29,8 @@ def test_the_loss_is_that_of_the_sum_and_of_each_branch_on_its_own_classes():
 
 
 def test_the_prediction_is_the_sum_of_the_branches():
-    made, images = method().eval(), torch.rand(2, 3, S, S)
+    made = built(ResLT()).eval()
+    images = batch_for(made.needs).labelled.views[0]
     features = made.network.features(images)
     main = made.network.classifier(features)
     rest = [b.classifier(b.block(features).clamp(min=0)) for b in made.residual]
@@ -45,26 +39,30 @@ def test_the_prediction_is_the_sum_of_the_branches():
 
 @pytest.mark.parametrize("labels", [[1, 4, 0], [1, 1, 1]])
 def test_every_weight_gets_a_gradient_whatever_the_classes(labels):
-    made = method()
-    made(batch_of(labels)).backward()
+    made = built(ResLT())
+    made(batch_for(made.needs, labels)).backward()
     assert all(p.grad is not None for p in made.parameters())
 
 
 def test_two_processes_are_one_though_they_have_different_numbers_of_rare_images(monkeypatch):
-    made, whole = method(), batch_of([1, 1, 4, 1, 2, 6])
+    made = built(ResLT(alpha=0.7))
+    whole = batch_for(made.needs, [1, 1, 4, 1, 0, 6])
     whole_loss = made(whole)
     whole_loss.backward()
     gradients = [p.grad.clone() for p in made.parameters()]
     made.zero_grad()
-    pairs = [3 + 2 + 0, 3 + 1 + 1]  # an image and a branch it belongs to: of 1, 4, 2 and of 1, 1, 6
-    monkeypatch.setattr(framework_reslt, "world_size", lambda: 2)
+    pairs = [1 + 2 + 2, 1 + 1 + 3]  # an image and a branch it belongs to: of 1, 4, 0 and of 1, 1, 6
+    monkeypatch.setattr(reslt, "world_size", lambda: 2)
     losses = []
     for rank in range(2):
-        monkeypatch.setattr(framework_reslt, "total", lambda own, rank=rank: own + pairs[1 - rank])
-        stream = whole.labelled
-        half = Batch(Stream((stream.views[0][rank::2],), (), stream.labels[rank::2]), None, ())
-        losses.append(made(half) / 2)
+        monkeypatch.setattr(reslt, "total", lambda own, rank=rank: own + pairs[1 - rank])
+        losses.append(made(half(whole, rank)) / 2)
         losses[-1].backward()
     torch.testing.assert_close(sum(losses), whole_loss, rtol=1e-5, atol=1e-6)
     for parameter, gradient in zip(made.parameters(), gradients, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-5)
+
+
+def test_a_share_is_a_share():
+    with pytest.raises(ValueError, match="alpha: expected 0 to 1, got 1.5"):
+        ResLT(alpha=1.5)
