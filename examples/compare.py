@@ -15,15 +15,21 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from reproduction.criteria.contrastive import BCL, PaCo
 from reproduction.criteria.losses import LDAM, BalancedSoftmax, CrossEntropy, Focal, LogitAdjustment
 from reproduction.criteria.weightings import ClassBalanced, EffectiveNumber
 from reproduction.data.frames import Squash
 from reproduction.data.isic2018 import ISIC2018, Balanced, CrossValidation, Official
 from reproduction.data.maps import GroundTruth, SkinContrast
 from reproduction.data.synthetic import Synthetic
+from reproduction.methods.inside import Inside
 from reproduction.methods.learner import Method
+from reproduction.methods.momentum_contrast import MomentumContrast
+from reproduction.methods.post_hoc import PostHocAdjustment
+from reproduction.methods.retraining import Retraining
 from reproduction.methods.sampling import ByClass, Natural
 from reproduction.methods.supervised import AnyMix, Supervised
+from reproduction.methods.two_views import TwoViews
 from reproduction.mixes.balanced_mixup import BalancedMixUp
 from reproduction.mixes.cutmix import CutMix, cmo
 from reproduction.mixes.mixup import MixUp
@@ -39,7 +45,7 @@ from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
 
-SKIN_SWAP = SkinSwap(Fidelity(2), SkinContrast(), tail_only=False, probability=0.5, partners=Natural())
+PATCH_SWAP = SkinSwap(Fidelity(2), SkinContrast(), tail_only=False, probability=0.5, partners=Natural())
 MIXES: dict[str, AnyMix] = {
     "mixup": MixUp(),
     "cutmix": CutMix(probability=0.5),
@@ -50,27 +56,37 @@ MIXES: dict[str, AnyMix] = {
     "spmix-paper": SkinSwap(Paper(8)),
     "spmix-released": SkinSwap(Released(8), tail_only=False, partners=ByClass(0.0)),
     "spmix-half": SkinSwap(Paper(8), SkinContrast(), probability=0.5),
-    "skin-swap": SKIN_SWAP,
-    "skin-swap-others": replace(SKIN_SWAP, maps_of_others=True),
-    "skin-swap-truth": replace(SKIN_SWAP, maps=GroundTruth()),
+    # Ours: the label kept, every class; the others are its controls.
+    "skin-swap": PATCH_SWAP,
+    "skin-swap-others": replace(PATCH_SWAP, maps_of_others=True),
+    "skin-swap-truth": replace(PATCH_SWAP, maps=GroundTruth()),
     "other-skin": OtherSkin(),
     "other-skin-tone": OtherSkin(keep_tone=True),
-    "other-skin-others": OtherSkin(maps_of_others=True),
-    "other-skin-truth": OtherSkin(GroundTruth()),
+    "other-skin-tone-others": OtherSkin(keep_tone=True, maps_of_others=True),
+    "other-skin-tone-truth": OtherSkin(GroundTruth(), keep_tone=True),
+    "other-skin-tone-moved": OtherSkin(keep_tone=True, degrees=180.0, scale=1.25, move=0.5),
 }
+PLAIN, BALANCED = Supervised(), Supervised(criterion=BalancedSoftmax())
 ROWS: dict[str, Method] = {
-    "ce": Supervised(),
+    "ce": PLAIN,
     "resample": Supervised(ByClass(0.0)),
     "square-root": Supervised(ByClass(0.5)),
-    "balanced-softmax": Supervised(criterion=BalancedSoftmax()),
+    "balanced-softmax": BALANCED,
     "balanced-softmax-square-root": Supervised(ByClass(0.5), BalancedSoftmax()),
-    "logit-adjustment": Supervised(criterion=LogitAdjustment()),
+    "logit-adjustment": Supervised(criterion=LogitAdjustment(1.5)),
+    "post-hoc": PostHocAdjustment(PLAIN),
     "ldam-drw": Supervised(criterion=LDAM()),
     "focal": Supervised(criterion=Focal()),
     "cb": Supervised(criterion=CrossEntropy(ClassBalanced())),
     "es": Supervised(criterion=CrossEntropy(EffectiveNumber())),
-    **{f"ce+{name}": Supervised(mix=mix) for name, mix in MIXES.items()},
-    **{f"balanced-softmax+{name}": Supervised(criterion=BalancedSoftmax(), mix=mix) for name, mix in MIXES.items()},
+    "crt": Retraining(PLAIN),
+    "crt+other-skin-tone": Retraining(PLAIN, Supervised(ByClass(0.0), mix=MIXES["other-skin-tone"])),
+    "bcl": TwoViews(contrast=BCL()),
+    "paco": MomentumContrast(contrast=PaCo()),
+    **{f"ce+{name}": replace(PLAIN, mix=mix) for name, mix in MIXES.items()},
+    **{f"balanced-softmax+{name}": replace(BALANCED, mix=mix) for name, mix in MIXES.items()},
+    "balanced-softmax+spmix-inside": Inside(criterion=BalancedSoftmax(), mix=SkinSwap(Paper(8))),
+    "balanced-softmax+other-skin-tone-late": replace(BALANCED, mix=MIXES["other-skin-tone"], mix_from=0.5),
 }
 OUT = Path("runs/compare")
 

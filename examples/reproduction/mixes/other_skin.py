@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import log, pi
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from longtail_mix import MixedTarget
+from longtail_mix.functional import placed_grid
 from reproduction.data.maps import FineGrained, GroundTruth, SkinContrast
 from reproduction.data.skin import filled
 from reproduction.methods.sampling import ByClass, Heads, Natural
@@ -27,6 +30,9 @@ class OtherSkin(Mix):
         probability: with which an image, of any class, is mixed.
         partners: who the others are.
         keep_tone: shift the partner's skin to the mean colour of the image's own, a channel at a time.
+        degrees: turn the lesion by up to so much to either side.
+        scale: the largest factor by which it grows, and its inverse the smallest.
+        move: how far it goes: 1 anywhere in the image, 0 where it was.
         least: the smallest share of the image that a map has to show.
         maps_of_others: a control: the maps of the two images are swapped.
     """
@@ -35,12 +41,15 @@ class OtherSkin(Mix):
     probability: float = 0.5
     partners: Natural | Heads | ByClass = field(default_factory=Natural)
     keep_tone: bool = False
+    degrees: float = 0.0
+    scale: float = 1.0
+    move: float = 0.0
     least: float = 0.01
     maps_of_others: bool = False
 
     def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:  # noqa: ARG002  a mix's form
-        """Who is mixed."""
-        return (uniform([count], generator) < self.probability,)
+        """Who is mixed, and how the lesion is turned, scaled and placed."""
+        return uniform([count], generator) < self.probability, uniform([count, 4], generator)
 
     def __call__(
         self,
@@ -50,7 +59,7 @@ class OtherSkin(Mix):
         class_counts: Sequence[int],  # noqa: ARG002  a mix's form
     ) -> tuple[Tensor, MixedTarget]:
         """The mixed batch, the labels as they were."""
-        (chosen,) = draws
+        chosen, pose = draws
         own, other = labelled.views[0], partners.views[0]
         keep, theirs = labelled.maps[0], partners.maps[0]
         if self.maps_of_others:
@@ -59,8 +68,20 @@ class OtherSkin(Mix):
         skin = filled(other, 1 - theirs)
         if self.keep_tone:
             skin = (skin + mean_skin(own, 1 - keep) - mean_skin(other, 1 - theirs)).clamp(0, 1)
-        mixed = torch.where(chosen[:, None, None, None], torch.lerp(skin, own, keep), own)
+        if self.degrees or self.move or self.scale != 1:
+            moved = self.moved(torch.cat([own, keep], 1), keep > 0.5, pose)
+            lesion, keep = moved[:, :3], moved[:, 3:]
+        else:
+            lesion = own
+        mixed = torch.where(chosen[:, None, None, None], torch.lerp(skin, lesion, keep), own)
         return mixed, MixedTarget.hard(labelled.labels)
+
+    def moved(self, images: Tensor, lesion: Tensor, pose: Tensor) -> Tensor:
+        """Images [B, C, H, W] with the lesion turned, scaled and placed; what comes from outside of them is 0."""
+        angle = (2 * pose[:, 0] - 1) * (self.degrees * pi / 180)
+        scale = torch.exp((2 * pose[:, 1] - 1) * log(self.scale))
+        grid = placed_grid(lesion, angle, scale, pose[:, 2:], self.move)
+        return F.grid_sample(images, grid, align_corners=False)
 
 
 def mean_skin(images: Tensor, skin: Tensor) -> Tensor:
