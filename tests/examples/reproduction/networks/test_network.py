@@ -1,36 +1,34 @@
 """Encoders, where they can be mixed, and what the heads compute."""
 
-import framework_networks
 import pytest
 import timm
 import torch
-from framework_networks import (
-    PAPER_HYBRID,
-    TINY_HYBRID,
-    Network,
-    build_encoder,
-    check_encoder,
-    has_batch_norm,
-)
 from torch import Tensor, nn
+
+from reproduction.networks import network as network_module
+from reproduction.networks.network import PAPER_HYBRID, Backbone, Network, tiny_hybrid
+from reproduction.networks.resnet_cifar import ResNetCifar
 
 
 @pytest.fixture(scope="module")
 def tiny() -> nn.Module:
     torch.manual_seed(0)
-    return build_encoder(TINY_HYBRID, 32).eval()
+    return tiny_hybrid(32).eval()
+
+
+def has_batch_norm(module: nn.Module) -> bool:
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
 
 
 def test_the_paper_s_hybrid_is_768_wide_with_14_by_14_tokens_and_eight_blocks():
-    encoder = check_encoder(PAPER_HYBRID, 224, "patch_embed", 16)
+    with torch.device("meta"):
+        encoder = Backbone(PAPER_HYBRID, "none").empty(224)
     assert (encoder.num_features, len(encoder.blocks), encoder.patch_embed.grid_size) == (768, 8, (14, 14))
-    assert has_batch_norm(encoder)
 
 
-def test_the_tiny_hybrid_has_8_by_8_tokens_and_a_image_does_not_depend_on_its_batch(tiny):
-    encoder = check_encoder(TINY_HYBRID, 64, "patch_embed", 8)
-    assert encoder.patch_embed.grid_size == (8, 8)
-    assert not has_batch_norm(encoder)
+def test_the_tiny_hybrid_has_8_by_8_tokens_and_an_image_does_not_depend_on_its_batch(tiny):
+    assert tiny_hybrid(64).patch_embed.grid_size == (8, 8)
+    assert not has_batch_norm(tiny)
     images = torch.rand(3, 3, 32, 32)
     tiny.train()
     alone = torch.cat([tiny(image) for image in images.split(1)])
@@ -38,36 +36,54 @@ def test_the_tiny_hybrid_has_8_by_8_tokens_and_a_image_does_not_depend_on_its_ba
     tiny.eval()
 
 
+def test_the_cifar_network_has_two_layers_more_than_six_times_its_blocks():
+    network = ResNetCifar(32)
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    assert len(layers) + 1 == 32  # with the classifier
+    assert network(torch.rand(2, 3, 32, 32)).shape == (2, 64)
+    with pytest.raises(ValueError, match=r"depth: expected 6 n \+ 2, got 33"):
+        ResNetCifar(33)
+
+
 @pytest.mark.parametrize(
-    ("backbone", "layer", "patch_size", "message"),
+    ("backbone", "size", "message"),
     [
-        ("resnet51", None, 16, "backbone: expected tiny_hybrid or a timm model, as .*resnet50.*; got 'resnet51'"),
-        (TINY_HYBRID, "patch_embd", 16, "layer: expected the name of a layer of the model, as patch_embed, .*'patch_e"),
-        (TINY_HYBRID, "head_drop", 16, "layer: expected"),
-        ("resnet50", "global_pool", 16, "layer: expected features"),
         (
-            "resnet50",
-            "layer2.0.conv1",
-            16,
-            "mix_layer: expected one that all after it depends on, got 'lay",
+            Backbone("resnet51"),
+            64,
+            "backbone: expected tiny_hybrid, resnet32 or a timm model, as .*resnet50.*; got 'resn",
         ),
+        (Backbone("tiny_hybrid", "package"), 64, "weights: expected none or a file for tiny_hybrid, got package"),
+        (Backbone("tiny_hybrid", "hub"), 64, "weights: expected none or a file for tiny_hybrid, got hub"),
+        (Backbone("swin_tiny_patch4_window7_224", "none"), 64, "size: expected one that swin.* takes, got 64"),
+        (Backbone("resnet50", "package"), 64, "weights: expected hub, none or a file for resnet50"),
     ],
 )
-def test_a_backbone_or_layer_that_does_not_do_is_refused(backbone, layer, patch_size, message):
+def test_a_backbone_that_is_not_to_be_had_is_refused(backbone, size, message):
     with pytest.raises(ValueError, match=message):
-        check_encoder(backbone, 96, layer, patch_size)
+        backbone.check(size)
 
 
-def test_a_grid_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="ratio: expected a grid that divides the features' 7x7 .*, got 25x25"):
-        check_encoder("vit_small_r26_s32_224", 200, "patch_embed", 8)
-    check_encoder("resnet50", 224, "layer3", 16)
-    check_encoder(PAPER_HYBRID, 224, "blocks.3", 16)  # its class token stays the tail's
+@pytest.mark.parametrize(
+    "backbone",
+    [Backbone("tiny_hybrid", "none"), Backbone("resnet32", "none"), Backbone(PAPER_HYBRID, "hub"), Backbone()],
+    ids=lambda backbone: backbone.name,
+)
+def test_what_the_programs_use_passes(backbone):
+    backbone.check(64)
 
 
-def test_weights_that_timm_does_not_have_are_refused():
-    with pytest.raises(ValueError, match="pretrained: expected False for tiny_hybrid, which timm has no weights for"):
-        build_encoder(TINY_HYBRID, 64, pretrained=True)
+def test_an_image_of_which_one_feature_is_left_is_enough_for_batch_norm():
+    Backbone("resnet18", "none").check(32)
+
+
+def test_the_output_stride_is_handed_to_timm():
+    with torch.device("meta"):
+        shapes = [
+            Backbone("test_resnet", "none", stride).empty(64).forward_features(torch.rand(1, 3, 64, 64)).shape[-1]
+            for stride in (32, 8)
+        ]
+    assert shapes[0] < shapes[1] == 8
 
 
 def test_the_paper_s_hybrid_takes_the_weights_of_its_cnn(monkeypatch):
@@ -81,10 +97,18 @@ def test_the_paper_s_hybrid_takes_the_weights_of_its_cnn(monkeypatch):
         return model
 
     create = timm.create_model
-    monkeypatch.setattr(framework_networks.timm, "create_model", without_download)
-    encoder = build_encoder(PAPER_HYBRID, 64, pretrained=True)
+    monkeypatch.setattr(network_module.timm, "create_model", without_download)
+    encoder = Backbone(PAPER_HYBRID, "hub").build(64)
     assert asked == [(PAPER_HYBRID, False), ("resnet50d", True)]
     assert (encoder.patch_embed.backbone.conv1[0].weight == 7).all()
+
+
+def test_our_own_networks_take_a_file(tmp_path):
+    torch.manual_seed(5)
+    state = ResNetCifar(32).state_dict()
+    torch.save(state, tmp_path / "w.pt")
+    built = Backbone("resnet32", str(tmp_path / "w.pt")).build(32)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in built.state_dict().items())
 
 
 def test_a_ratio_of_one_is_the_image_alone_and_of_zero_its_partner(tiny):
@@ -120,7 +144,7 @@ def test_heads_that_were_not_asked_for_are_missed_loudly(tiny):
 
 
 def test_images_are_normalised_as_timm_says():
-    network = Network(build_encoder("test_resnet", 32), 5)
+    network = Network(Backbone("test_resnet", "none").build(32), 5)
     mean, std = (torch.tensor(network.encoder.pretrained_cfg[name]).view(3, 1, 1) for name in ("mean", "std"))
     image = torch.rand(1, 3, 4, 4)
     torch.testing.assert_close(network.normalise(image), (image - mean) / std)
