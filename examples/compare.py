@@ -34,7 +34,7 @@ from reproduction.mixes.balanced_mixup import BalancedMixUp
 from reproduction.mixes.cutmix import CutMix, cmo
 from reproduction.mixes.mixup import MixUp
 from reproduction.mixes.other_skin import OtherSkin
-from reproduction.mixes.ratios import Fidelity, Paper, Released
+from reproduction.mixes.ratios import Displaced, Fidelity, Paper, Released
 from reproduction.mixes.remix import Remix
 from reproduction.mixes.saliency_mix import SaliencyMix
 from reproduction.mixes.skin_swap import SkinSwap
@@ -59,6 +59,7 @@ MIXES: dict[str, AnyMix] = {
     # Ours: the label kept, every class; the others are its controls.
     "skin-swap": PATCH_SWAP,
     "skin-swap-others": replace(PATCH_SWAP, maps_of_others=True),
+    "skin-swap-displaced": replace(PATCH_SWAP, ratio=Displaced(Fidelity(2))),
     "skin-swap-truth": replace(PATCH_SWAP, maps=GroundTruth()),
     "other-skin": OtherSkin(),
     "other-skin-tone": OtherSkin(keep_tone=True),

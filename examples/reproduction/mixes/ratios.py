@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from longtail_mix.functional import fidelity_ratio, lesion_aware_ratio, merged_saliency, released_ratio
@@ -130,6 +131,34 @@ class OnePerImage(Ratio):
     def __call__(self, own: Tensor, other: Tensor, noise: Tensor) -> Tensor:
         """[B, 1, 1, 1]."""
         return self.of(own, other, noise).mean((-2, -1), keepdim=True)
+
+
+@dataclass(frozen=True)
+class Displaced(Ratio):
+    """A control: the ratio of another recipe, moved round the image by a random offset, the edges joined.
+
+    As much is mixed and in the same shapes, and where they lie says nothing of the lesions.
+
+    Args:
+        of: that recipe.
+    """
+
+    of: Paper | Released | Fidelity
+
+    @property
+    def patch_size(self) -> int:  # type: ignore[override]  # the other recipe's
+        """That of the other recipe."""
+        return self.of.patch_size
+
+    def __call__(self, own: Tensor, other: Tensor, noise: Tensor) -> Tensor:
+        """The offset, in patches, is from the corners of both channels of the noise."""
+        ratio = self.of(own, other, noise)
+        height, width = ratio.shape[-2:]
+        down, right = ((noise[:, :, 0, 0] + 1) / 2 * noise.new_tensor([height, width])).long().unbind(1)
+        rows = (torch.arange(height, device=ratio.device) - down[:, None]) % height
+        columns = (torch.arange(width, device=ratio.device) - right[:, None]) % width
+        images = torch.arange(len(ratio), device=ratio.device)[:, None, None]
+        return ratio[images, 0, rows[:, :, None], columns[:, None, :]][:, None]
 
 
 def _noisy(maps: Tensor, noise: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ from longtail_mix.functional import patch_mixup
 from reproduction.data.maps import FineGrained, GroundTruth, SkinContrast
 from reproduction.methods.sampling import ByClass, Heads, Natural
 from reproduction.mixes.mix import Mix, uniform
-from reproduction.mixes.ratios import Fidelity, OnePerImage, Paper, Random, Released
+from reproduction.mixes.ratios import Displaced, Fidelity, OnePerImage, Paper, Random, Released
 from reproduction.training.batch import Stream
 
-AnyRatio = Paper | Released | Fidelity | Random | OnePerImage
+AnyRatio = Paper | Released | Fidelity | Random | OnePerImage | Displaced
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class SkinSwap(Mix):
         tail_only: mix images of the few classes alone, as the paper does; else of every class.
         probability: with which such an image is mixed.
         partners: who the others are.
-        maps_of_others: a control: the ratio sees the partner's map in the place of the image's own, and the other way
-            round. As much is mixed, and no lesion is kept on purpose.
+        maps_of_others: the ratio sees the partner's map in the place of the image's own, and the other way round. That
+            changes next to nothing, as every ratio here keeps what either map shows: a control is ``Displaced``.
     """
 
     ratio: AnyRatio = field(default_factory=Paper)
