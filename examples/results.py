@@ -18,12 +18,12 @@ from reproduction.training.atomic_files import write_text
 DOCS = Path(__file__).parents[1] / "docs"
 HEAD = """# Results
 
-Made by `python examples/results.py` from the JSON files named below; nothing is written by hand. What was expected before each run,
-and what it means, is in the [research log](research.md). Older short forms of small networks are in the
+Made by `python examples/results.py` from the JSON files named below; nothing is written by hand. What was expected before
+each run, and what it means, is in the [research log](research.md). Older short forms of small networks are in the
 [appendix](results_appendix.md).
 
-Intervals are 95 %: lesions resampled within their class, and seeds where all judge the same images. Differences are paired
-by lesion and seed. *Few, mean recall*: the mean of the recalls of the three rarest classes.
+Intervals are 95 %: lesions resampled within their class, and seeds where all judge the same images. Differences are
+paired by lesion and seed. *Few, mean recall*: the mean of the recalls of the three rarest classes.
 """
 
 
@@ -40,23 +40,16 @@ def section(name: str, report: Mapping[str, Any]) -> str:
     seeds = sorted({seed for row in report["rows"].values() for seed in row["seeds"]})
     network, view, frame = recipe["backbone"], recipe["views"], recipe["frame"]
     hardware = ", ".join(environment["gpus"]) or f"{environment['machine']} CPU, {environment['threads']} thread(s)"
-    return "\n".join(
-        [
-            f"## {report['task']}, {report['side']}",
-            "",
-            f"[results/{name}.json](results/{name}.json). `{environment['command']}`",
-            "",
-            f"{network['name']} ({network['weights']} weights); frames {frame['is']} {frame['size']}, views of "
-            f"{view['size']} pixels; {recipe['images']:,} training images in batches of {recipe['batch_size']}, "
-            f"{recipe['optimiser']['is']} {recipe['optimiser']['learning_rate']:g}. "
-            f"Training images of a seed: {counts}. Judged images: {report['judged_images']:,}. "
-            f"Seeds {', '.join(map(str, seeds))}. {versions}, Python {environment['python']}; {hardware}; "
-            f"revision {environment['revision']}.",
-            "",
-            tables(report),
-            "",
-        ]
+    facts = (
+        f"{network['name']} ({network['weights']} weights); frames {frame['is']} {frame['size']}, views of "
+        f"{view['size']} pixels; {recipe['images']:,} training images in batches of {recipe['batch_size']}, "
+        f"{recipe['optimiser']['is']} {recipe['optimiser']['learning_rate']:g}. "
+        f"Training images of a seed: {counts}. Judged images: {report['judged_images']:,}. "
+        f"Seeds {', '.join(map(str, seeds))}. {versions}, Python {environment['python']}; {hardware}; "
+        f"revision {environment['revision']}."
     )
+    source = f"[results/{name}.json](results/{name}.json). `{environment['command']}`"
+    return "\n".join([f"## {report['task']}, {report['side']}", "", source, "", facts, "", tables(report), ""])
 
 
 def reports() -> dict[str, dict[str, Any]]:
