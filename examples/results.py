@@ -18,8 +18,8 @@ from reproduction.training.atomic_files import write_text
 DOCS = Path(__file__).parents[1] / "docs"
 HEAD = """# Results
 
-Made by `python examples/results.py` from the JSON files named below; nothing is written by hand. What was expected before
-each run, and what it means, is in the [research log](research.md). Older short forms of small networks are in the
+Made by `python examples/results.py` from the JSON files named below; nothing is written by hand. What was expected
+before each run, and what it means, is in the [research log](research.md). Older short forms of small networks are in the
 [appendix](results_appendix.md).
 
 Intervals are 95 %: lesions resampled within their class, and seeds where all judge the same images. Differences are
