@@ -58,12 +58,11 @@ MIXES: dict[str, AnyMix] = {
     "spmix-half": SkinSwap(Paper(8), SkinContrast(), probability=0.5),
     # Ours: the label kept, every class; the others are its controls.
     "skin-swap": PATCH_SWAP,
-    "skin-swap-others": replace(PATCH_SWAP, maps_of_others=True),
     "skin-swap-displaced": replace(PATCH_SWAP, ratio=Displaced(Fidelity(2))),
     "skin-swap-truth": replace(PATCH_SWAP, maps=GroundTruth()),
     "other-skin": OtherSkin(),
     "other-skin-tone": OtherSkin(keep_tone=True),
-    "other-skin-tone-others": OtherSkin(keep_tone=True, maps_of_others=True),
+    "other-skin-tone-displaced": OtherSkin(keep_tone=True, displaced=True),
     "other-skin-tone-truth": OtherSkin(GroundTruth(), keep_tone=True),
     "other-skin-tone-moved": OtherSkin(keep_tone=True, degrees=180.0, scale=1.25, move=0.5),
 }

@@ -51,3 +51,13 @@ def kept(chosen: Tensor, labelled: Stream, mixed: Tensor, target: MixedTarget) -
     """The mix where `chosen` [B] says so; elsewhere the image as it is, with its label."""
     images = torch.where(chosen.view(-1, 1, 1, 1), mixed, labelled.views[0])
     return images, MixedTarget(labelled.labels, target.other, torch.where(chosen, target.lam, 1.0))
+
+
+def rolled(maps: Tensor, offset: Tensor) -> Tensor:
+    """Maps [B, 1, H, W] moved down and right by shares [B, 2] of the sides; the edges are joined."""
+    height, width = maps.shape[-2:]
+    down, right = (offset * offset.new_tensor([height, width])).long().unbind(1)
+    rows = (torch.arange(height, device=maps.device) - down[:, None]) % height
+    columns = (torch.arange(width, device=maps.device) - right[:, None]) % width
+    images = torch.arange(len(maps), device=maps.device)[:, None, None]
+    return maps[images, 0, rows[:, :, None], columns[:, None, :]][:, None]

@@ -15,7 +15,7 @@ from longtail_mix.functional import placed_grid
 from reproduction.data.maps import FineGrained, GroundTruth, SkinContrast
 from reproduction.data.skin import filled
 from reproduction.methods.sampling import ByClass, Heads, Natural
-from reproduction.mixes.mix import Mix, uniform
+from reproduction.mixes.mix import Mix, rolled, uniform
 from reproduction.training.batch import Stream
 
 
@@ -34,7 +34,8 @@ class OtherSkin(Mix):
         scale: the largest factor by which it grows, and its inverse the smallest.
         move: how far it goes: 1 anywhere in the image, 0 where it was.
         least: the smallest share of the image that a map has to show.
-        maps_of_others: a control: the maps of the two images are swapped.
+        displaced: a control: both maps are moved round the image by a random offset, the edges joined. As much is
+            mixed and in the same shapes, and where they lie says nothing of the lesions.
     """
 
     maps: FineGrained | SkinContrast | GroundTruth = field(default_factory=SkinContrast)
@@ -45,7 +46,7 @@ class OtherSkin(Mix):
     scale: float = 1.0
     move: float = 0.0
     least: float = 0.01
-    maps_of_others: bool = False
+    displaced: bool = False
 
     def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:  # noqa: ARG002  a mix's form
         """Who is mixed, and how the lesion is turned, scaled and placed."""
@@ -62,8 +63,8 @@ class OtherSkin(Mix):
         chosen, pose = draws
         own, other = labelled.views[0], partners.views[0]
         keep, theirs = labelled.maps[0], partners.maps[0]
-        if self.maps_of_others:
-            keep, theirs = theirs, keep
+        if self.displaced:
+            keep, theirs = rolled(keep, pose[:, :2]), rolled(theirs, pose[:, 2:])
         chosen = chosen & (keep.mean((1, 2, 3)) >= self.least)
         skin = filled(other, 1 - theirs)
         if self.keep_tone:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from longtail_mix.functional import fidelity_ratio, lesion_aware_ratio, merged_saliency, released_ratio
 from longtail_mix.mixing.ratio.paper import NOISE
+from reproduction.mixes.mix import rolled
 
 
 class Ratio(ABC):
@@ -152,13 +152,7 @@ class Displaced(Ratio):
 
     def __call__(self, own: Tensor, other: Tensor, noise: Tensor) -> Tensor:
         """The offset, in patches, is from the corners of both channels of the noise."""
-        ratio = self.of(own, other, noise)
-        height, width = ratio.shape[-2:]
-        down, right = ((noise[:, :, 0, 0] + 1) / 2 * noise.new_tensor([height, width])).long().unbind(1)
-        rows = (torch.arange(height, device=ratio.device) - down[:, None]) % height
-        columns = (torch.arange(width, device=ratio.device) - right[:, None]) % width
-        images = torch.arange(len(ratio), device=ratio.device)[:, None, None]
-        return ratio[images, 0, rows[:, :, None], columns[:, None, :]][:, None]
+        return rolled(self.of(own, other, noise), (noise[:, :, 0, 0] + 1) / 2)
 
 
 def _noisy(maps: Tensor, noise: Tensor) -> Tensor:

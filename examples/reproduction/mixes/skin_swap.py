@@ -29,8 +29,6 @@ class SkinSwap(Mix):
         tail_only: mix images of the few classes alone, as the paper does; else of every class.
         probability: with which such an image is mixed.
         partners: who the others are.
-        maps_of_others: the ratio sees the partner's map in the place of the image's own, and the other way round. That
-            changes next to nothing, as every ratio here keeps what either map shows: a control is ``Displaced``.
     """
 
     ratio: AnyRatio = field(default_factory=Paper)
@@ -38,7 +36,6 @@ class SkinSwap(Mix):
     tail_only: bool = True
     probability: float = 1.0
     partners: Natural | Heads | ByClass = field(default_factory=Heads)
-    maps_of_others: bool = False
 
     def check(self, size: int) -> None:
         """Raise ``ValueError`` unless the patches fill views of this size."""
@@ -56,8 +53,6 @@ class SkinSwap(Mix):
         noise, chosen = draws
         # Maps that a ratio does not look at are not carried; it gets the noise in their place.
         own, other = (stream.maps[view] if stream.maps else noise[:, :1] for stream in (labelled, partners))
-        if self.maps_of_others:
-            own, other = other, own
         ratio = self.ratio(own, other, noise)
         if self.tail_only:
             few = many_medium_few(class_counts).few

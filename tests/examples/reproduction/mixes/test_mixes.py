@@ -1,7 +1,5 @@
 """Each mix against a loop over the images with the same draws; what is drawn; who is mixed with whom."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor
@@ -244,14 +242,6 @@ def test_exchanged_maps_are_no_control():
     own, other, noise = lesions(0, 4), lesions(8, 12), 2 * torch.rand(B, 2, S, S) - 1
     for ratio in (Paper(P), Fidelity(P)):
         assert torch.equal(ratio(own, other, noise), ratio(other, own, noise))
-    mix = SkinSwap(Fidelity(P), tail_only=False)
-    labelled, partners = stream(1)._replace(maps=(own,)), stream(2)._replace(maps=(other,))
-    draws = mix.draw(B, S, seeded(0))
-    exchanged = replace(mix, maps_of_others=True).shares(labelled, partners, draws, COUNTS)
-    assert torch.equal(exchanged, mix.shares(labelled, partners, draws, COUNTS))
-    halves = Released(P, noise=0.0)
-    whose = SkinSwap(halves, tail_only=False, maps_of_others=True).shares(labelled, partners, draws, COUNTS)
-    assert torch.equal(whose, halves(other, own, noise))
 
 
 def test_the_control_mixes_as_much_anywhere():

@@ -62,13 +62,17 @@ def test_an_image_whose_map_shows_nothing_stays_as_it_is():
     assert torch.equal(mixed, own.views[0])
 
 
-def test_the_control_swaps_the_maps():
+def test_the_control_moves_both_maps_round_the_image():
     own, other = stream(0), stream(1)
     chosen = torch.ones(3, dtype=torch.bool)
-    swapped, _ = OtherSkin(maps_of_others=True)(own, other, (chosen, POSE), ())
-    expected, _ = OtherSkin()(own._replace(maps=other.maps), other._replace(maps=own.maps), (chosen, POSE), ())
-    assert torch.equal(swapped, expected)
-    assert not torch.equal(swapped, OtherSkin()(own, other, (chosen, POSE), ())[0])
+    moved, _ = OtherSkin(displaced=True)(own, other, (chosen, POSE * 0.99), ())
+    maps = []
+    for stream_maps, offsets in ((own.maps[0], POSE[:, :2]), (other.maps[0], POSE[:, 2:])):
+        steps = (8 * 0.99 * offsets).long().tolist()
+        maps.append(torch.stack([m.roll(step, (1, 2)) for m, step in zip(stream_maps, steps, strict=True)]))
+    expected, _ = OtherSkin()(own._replace(maps=(maps[0],)), other._replace(maps=(maps[1],)), (chosen, POSE), ())
+    assert torch.equal(moved, expected)
+    assert not torch.equal(moved, OtherSkin()(own, other, (chosen, POSE), ())[0])
 
 
 def test_the_draw_repeats_and_has_the_probability():
