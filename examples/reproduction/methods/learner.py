@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torchmetrics.functional.classification import multiclass_recall
 
 from reproduction.data.maps import MapSource
+from reproduction.data.task import Images
 from reproduction.networks.network import Backbone
 from reproduction.training.batch import Batch, Needs
 from reproduction.training.optimisers import Optimiser
 from reproduction.training.recipe import Recipe
+from reproduction.training.views import ViewSettings
+
+Told = dict[str, Tensor]
+"""What is kept of a side that was looked at: tensors with a row for each image; classifiers have `logits` [N, K]."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,10 @@ class Learner(nn.Module, ABC):
     def predict(self, images: Tensor) -> Tensor:
         """Logits [B, K] of images [B, 3, S, S] in [0, 1]."""
 
+    def examine(self, images: Tensor, side: Images) -> Told:  # noqa: ARG002  others look at the masks
+        """What reports want to know of images [B, 3, S, S] in [0, 1], which are those of `side`; on their device."""
+        return {"logits": self.predict(images)}
+
     def after_step(self) -> None:
         """What follows a step of the optimiser."""
 
@@ -64,11 +74,13 @@ class Method(ABC):
         maps: what is to be carried through the views beside the images.
         share: of the training's steps that this method takes; 0 takes over the weights of `first` as they are.
         optimiser: its own; None: the recipe's.
+        views: how views are cut, where it is not as the recipe says; they are of the recipe's size all the same.
     """
 
     first: Method | None = None
     share: float = 1.0
     optimiser: Optimiser | None = None
+    views: ViewSettings | None = None
 
     @property
     def maps(self) -> MapSource | None:
@@ -77,6 +89,11 @@ class Method(ABC):
 
     def check(self, recipe: Recipe, processes: int) -> None:  # noqa: B027  most methods fit every recipe
         """Raise ``ValueError`` for options that do not fit the recipe, before any data is read."""
+
+    def score(self, told: Told, side: Images) -> float:
+        """How good it is what a learner told of a side, the more the better: here the balanced accuracy."""
+        logits = told["logits"]
+        return float(multiclass_recall(logits, side.labels, logits.shape[1], average="macro"))
 
     @abstractmethod
     def build(self, setting: Setting) -> Learner:

@@ -27,7 +27,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
-from reproduction.methods.learner import Learner
+from reproduction.data.task import Images
+from reproduction.methods.learner import Learner, Told
 from reproduction.training.batches import Batches, seed_of
 from reproduction.training.run_folder import RunFolder
 
@@ -250,15 +251,17 @@ def asked_to_end() -> Iterator[list[int]]:
 
 
 @torch.no_grad()
-def judge(accelerator: Accelerator, learner: Learner, images: Tensor, size: int, batch_size: int) -> Tensor:
-    """Logits [N, K] of whole uint8 images at `size`, on the CPU; the same in every process: each sees all of them."""
+def judge(accelerator: Accelerator, learner: Learner, side: Images, size: int, batch_size: int) -> Told:
+    """What a learner tells of whole images at `size`, on the CPU; the same in every process, as each sees them all."""
     learner.eval()
 
-    def logits(part: Tensor) -> Tensor:
-        whole = part.to(accelerator.device) / 255
+    def told(rows: Tensor) -> Told:
+        part = side.rows(rows).to(accelerator.device)
+        whole = part.images / 255
         if whole.shape[-1] != size:
             whole = F.interpolate(whole, (size, size), mode="bilinear", antialias=True)
-        return learner.predict(whole).float().cpu()
+        return {name: value.float().cpu() for name, value in learner.examine(whole, part).items()}
 
     with accelerator.autocast():
-        return torch.cat([logits(part) for part in images.split(batch_size)])
+        parts = [told(rows) for rows in torch.arange(len(side)).split(batch_size)]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -15,14 +15,13 @@ import torch
 from accelerate import Accelerator, PartialState
 from accelerate.tracking import get_available_trackers
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_recall
 
 from reproduction.data.isic2018 import ISIC2018
 from reproduction.data.maps import with_maps
 from reproduction.data.skin import on_other_skin
 from reproduction.data.synthetic import Synthetic
 from reproduction.data.task import Images, Task
-from reproduction.methods.learner import Learner, Method, Setting
+from reproduction.methods.learner import Learner, Method, Setting, Told
 from reproduction.training.atomic_files import save_tensors, write_json
 from reproduction.training.batches import Batches, seed_of
 from reproduction.training.describe import describe
@@ -83,10 +82,15 @@ class Judged:
 
     name: str
     seed: int
-    logits: Tensor  # [N, K]
+    told: Told = field(repr=False)  # what its learner tells of each image
     side: Images = field(repr=False)
     facts: dict[str, Any] = field(repr=False)  # metrics.json of the training
     swapped: tuple[Tensor, ...] = field(default=(), repr=False)  # logits of the same lesions on other skin
+
+    @property
+    def logits(self) -> Tensor:
+        """[N, K], of a classifier."""
+        return self.told["logits"]
 
 
 def plan(study: Study, rows: Mapping[str, Method]) -> list[Planned]:
@@ -214,14 +218,15 @@ def _train(study: Study, run: Planned) -> None:
     if study.frames_on == "device" or (study.frames_on is None and frames.fit(accelerator.device)):
         frames = frames.to(accelerator.device)
     learner = synchronised(learner, accelerator).to(accelerator.device).to(memory_format=torch.channels_last)
-    batches = Batches(frames, len(task.classes), recipe.views, recipe.batch_size, run.seed, accelerator.device)
+    views = replace(run.method.views or recipe.views, size=recipe.views.size)
+    batches = Batches(frames, len(task.classes), views, recipe.batch_size, run.seed, accelerator.device)
     steps = steps_of(run.method, recipe)
     optimizer = (run.method.optimiser or recipe.optimiser).build(learner)
 
     def validate(judged: Learner) -> float:
         assert task.validation is not None
-        logits = judge(accelerator, judged, task.validation.images, recipe.views.size, recipe.batch_size)
-        return balanced_accuracy(logits, task.validation.labels)
+        told = judge(accelerator, judged, task.validation, recipe.views.size, recipe.batch_size)
+        return run.method.score(told, task.validation)
 
     training = Training(
         accelerator,
@@ -286,11 +291,6 @@ def facts_of(progress: Progress, recipe: Recipe, task: Task, accelerator: Accele
     }
 
 
-def balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
-    """The mean recall of the classes."""
-    return float(multiclass_recall(logits, labels, logits.shape[1], average="macro"))
-
-
 def judged_run(study: Study, run: Planned) -> Judged:
     """What a trained method says of the validation or the test side, and of that side on other skin."""
     task = study.data.task(study.recipe.frame, run.seed)
@@ -298,25 +298,25 @@ def judged_run(study: Study, run: Planned) -> Judged:
     if side is None:
         raise ValueError("data.split: expected one with a validation part, or --test, got neither")
     name = "test" if study.test else "validation"
-    logits = kept_logits(study, run, task, lambda: side, name)
+    told = kept_told(study, run, task, lambda: side, name)
     swapped = tuple(
-        kept_logits(study, run, task, partial(on_other_skin, side, swap), f"{name}-skin-{swap}")
+        kept_told(study, run, task, partial(on_other_skin, side, swap), f"{name}-skin-{swap}")["logits"]
         for swap in range(study.swaps)
     )
-    return Judged(run.name, run.seed, logits, side, run.folder.facts(), swapped)
+    return Judged(run.name, run.seed, told, side, run.folder.facts(), swapped)
 
 
-def kept_logits(study: Study, run: Planned, task: Task, load: Callable[[], Images], name: str) -> Tensor:
-    """What the trained method says of some images; kept beside its weights."""
+def kept_told(study: Study, run: Planned, task: Task, load: Callable[[], Images], name: str) -> Told:
+    """What the trained learner tells of some images; kept beside its weights."""
     path = run.folder.path / f"{name}.pt"
     if path.exists():
-        kept: Tensor = torch.load(path, weights_only=True)["logits"]
-        return kept
+        kept = torch.load(path, weights_only=True)
+        return {name: value for name, value in kept.items() if name not in ("labels", "groups")}
     side = load()
     learner, _ = built(study, replace(run, first=None), task)
     learner.load_state_dict(weights_of(run.folder.path, study.recipe.keep_best))
     accelerator = accelerator_for(learner, study.recipe.precision, study.device == "cpu")
     learner = learner.to(accelerator.device).to(memory_format=torch.channels_last)
-    logits = judge(accelerator, learner, side.images, study.recipe.views.size, study.recipe.batch_size)
-    save_tensors(path, {"logits": logits, "labels": side.labels, "groups": list(side.groups)})
-    return logits
+    told = judge(accelerator, learner, side, study.recipe.views.size, study.recipe.batch_size)
+    save_tensors(path, {**told, "labels": side.labels, "groups": list(side.groups)})
+    return told

@@ -36,7 +36,7 @@ def judged(name: str, seed: int, skill: float) -> Judged:
     logits = torch.randn(80, 4, generator=generator) + skill * torch.nn.functional.one_hot(labels, 4)
     images = torch.randint(256, (80, 3, 16, 16), generator=generator, dtype=torch.uint8)
     lesions = tuple(f"{i % 4}-{i // 8}" for i in range(80))
-    return Judged(name, seed, logits, Images(images, labels, lesions), FACTS)
+    return Judged(name, seed, {"logits": logits}, Images(images, labels, lesions), FACTS)
 
 
 def test_differences_are_paired_over_the_seeds_that_both_have():

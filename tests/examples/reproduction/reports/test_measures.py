@@ -31,7 +31,7 @@ def judged(seed: int = 0, images: int = 60, name: str = "a", prefix: str = "g", 
     lesions = tuple(f"{prefix}{i % 4}-{i % groups // 4}" for i in range(images))
     logits = torch.randn(images, 4, generator=generator) + 1.5 * torch.nn.functional.one_hot(labels, 4)
     side = Images(torch.zeros(images, 3, 4, 4, dtype=torch.uint8), labels, lesions)
-    return Judged(name, seed, logits, side, {})
+    return Judged(name, seed, {"logits": logits}, side, {})
 
 
 def test_measures_equal_torchmetrics_and_few_is_the_mean_recall_of_the_rare_classes():
@@ -71,7 +71,7 @@ def test_a_replicate_is_the_measure_of_the_images_drawn_as_often_as_their_lesion
     drawn = replicates([one], GROUPS, 5)
     for r in range(5):
         rows = torch.arange(60).repeat_interleave(weights[r].long())
-        copied = Judged("a", 0, one.logits[rows], one.side.rows(rows), {})
+        copied = Judged("a", 0, {"logits": one.logits[rows]}, one.side.rows(rows), {})
         assert drawn["macro_f1"][r] == pytest.approx(measured([copied], GROUPS)["macro_f1"].item())
         assert drawn["few_recall"][r] == pytest.approx(measured([copied], GROUPS)["few_recall"].item())
 
