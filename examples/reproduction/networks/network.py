@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -170,6 +171,26 @@ class Network(nn.Module):
         """[B, D]."""
         features: Tensor = self.encoder(self.normalise(images))
         return features
+
+    def map_layer(self, name: str | None = None) -> nn.Module:
+        """The layer of the encoder that Grad-CAM is taken at: that of this name, or the last with a feature map."""
+        info: Any = getattr(self.encoder, "feature_info", None)
+        known = dict(self.encoder.named_modules())
+        found = info[-1]["module"] if name is None and info else name
+        if found not in known:
+            raise ValueError(f"layer: expected one of the network, as {', '.join([*known][-3:])}; got {name!r}")
+        return known[found]
+
+    def check_map(self, size: int, name: str | None) -> None:
+        """Raise ``ValueError`` unless the output of that layer is a feature map [B, C, h, w]; computes nothing."""
+        with torch.device("meta"):
+            network = deepcopy(self).to("meta")
+            outputs: list[Any] = []
+            network.map_layer(name).register_forward_hook(lambda _, __, output: outputs.append(output))
+            network(torch.rand(2, 3, size, size))
+        shape = list(getattr(outputs[-1], "shape", [])) if outputs else []
+        if len(shape) != 4:
+            raise ValueError(f"layer: expected one whose output is [B, C, h, w], got {shape} of {name!r}")
 
     def mixed_features(self, tail: Tensor, head: Tensor, ratio: Tensor, layer: str) -> Tensor:
         """Features [B, D] of images that are mixed at `layer`, with `ratio` of the tail."""

@@ -36,6 +36,7 @@ class ResNetCifar(nn.Module):
     """
 
     num_features = 64
+    feature_info = ({"module": "layer3"},)  # as timm's networks say where their last feature map is
 
     def __init__(self, depth: int) -> None:
         super().__init__()

@@ -24,6 +24,12 @@ from kornia.enhance import (
 from torch import Tensor
 
 IDENTITY, SHEAR_X, SHEAR_Y, TRANSLATE_X, TRANSLATE_Y, ROTATE, FIRST_COLOUR = range(7)
+BRIGHTNESS, COLOR, CONTRAST = range(FIRST_COLOUR, FIRST_COLOUR + 3)  # as in COLOURS
+
+# What a strength of 1 is.
+MOST_DEGREES = 30.0
+MOST_SHIFT = 2 * 150 / 331  # in coordinates from -1 to 1: the paper moves an image of 331 pixels by at most 150
+MOST_COLOUR = 0.9  # brightness, colour, contrast and sharpness are multiplied by 0.1 to 1.9
 
 
 def geometry_of(operation: Tensor, strength: Tensor) -> Tensor:
@@ -32,10 +38,9 @@ def geometry_of(operation: Tensor, strength: Tensor) -> Tensor:
     def amount(of: int, most: float) -> Tensor:
         return torch.where(operation == of, most * strength, 0.0)
 
-    angle = amount(ROTATE, pi / 6)  # against the clock, as a viewer sees it
+    angle = amount(ROTATE, MOST_DEGREES / 180 * pi)  # against the clock, as a viewer sees it
     shear_x, shear_y = amount(SHEAR_X, 0.3), amount(SHEAR_Y, 0.3)
-    share = 2 * 150 / 331  # the paper moves an image of 331 pixels by at most 150
-    translate_x, translate_y = amount(TRANSLATE_X, share), amount(TRANSLATE_Y, share)
+    translate_x, translate_y = amount(TRANSLATE_X, MOST_SHIFT), amount(TRANSLATE_Y, MOST_SHIFT)
     nothing, one = torch.zeros_like(angle), torch.ones_like(angle)
     # Only one of the amounts is not zero, so their order does not matter.
     rows = (
@@ -47,19 +52,19 @@ def geometry_of(operation: Tensor, strength: Tensor) -> Tensor:
 
 
 def brightness(images: Tensor, strength: Tensor) -> Tensor:
-    return adjust_brightness_accumulative(images, 1 + 0.9 * strength)
+    return adjust_brightness_accumulative(images, 1 + MOST_COLOUR * strength)
 
 
 def color(images: Tensor, strength: Tensor) -> Tensor:
-    return adjust_saturation_with_gray_subtraction(images, 1 + 0.9 * strength)
+    return adjust_saturation_with_gray_subtraction(images, 1 + MOST_COLOUR * strength)
 
 
 def contrast(images: Tensor, strength: Tensor) -> Tensor:
-    return adjust_contrast_with_mean_subtraction(images, 1 + 0.9 * strength)
+    return adjust_contrast_with_mean_subtraction(images, 1 + MOST_COLOUR * strength)
 
 
 def sharpened(images: Tensor, strength: Tensor) -> Tensor:
-    return sharpness(images, 1 + 0.9 * strength)
+    return sharpness(images, 1 + MOST_COLOUR * strength)
 
 
 def posterized(images: Tensor, strength: Tensor) -> Tensor:

@@ -57,6 +57,17 @@ class ViewSettings:
             if not fits:
                 raise ValueError(expected)
 
+    outside = "reflection"  # what is seen outside of the whole image, as grid_sample calls it
+
+    def flips(self) -> tuple[float, float]:
+        """Probability of a flip left and right, and of one up and down."""
+        return self.flip, self.flip
+
+    def others(self, count: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Operations of rand_augment that follow RandAugment's own, int64 [B, K], and their strengths [B, K]."""
+        del generator
+        return torch.empty(count, 0, dtype=torch.int64), torch.empty(count, 0, dtype=torch.float64)
+
 
 class ViewDraws(NamedTuple):
     """One view of each of B images, on the CPU; ``draws.of(rows)`` are those of some of them."""
@@ -83,13 +94,17 @@ def draw_views(count: int, settings: ViewSettings, generator: torch.Generator | 
 
     narrow, wide = settings.crop_ratio
     slots = settings.operations
-    return ViewDraws(
+    draws = ViewDraws(
         area=between(settings.crop_scale),
         log_ratio=between((log(narrow), log(wide))),
         place=uniform(2),
-        flip=1 - 2 * (uniform(2) < settings.flip).double(),
+        flip=1 - 2 * (uniform(2) < torch.tensor(settings.flips(), dtype=torch.float64)).double(),
         operation=torch.randint(NUM_OPERATIONS, (count, slots), generator=generator),
         strength=settings.magnitude / 30 * (1 - 2 * (uniform(slots) < 0.5).double()),
+    )
+    operation, strength = settings.others(count, generator)
+    return draws._replace(
+        operation=torch.cat([draws.operation, operation], 1), strength=torch.cat([draws.strength, strength], 1)
     )
 
 
@@ -122,7 +137,7 @@ def apply_views(
         rows = (halvings == times).nonzero().flatten()
         here = rows.to(images.device, non_blocking=True)
         grid = source_grid(matrices[rows].to(images.device, torch.float32, non_blocking=True), settings.size)
-        views[here] = _sample(images[here].float().div_(255), grid, times, "reflection")
+        views[here] = _sample(images[here].float().div_(255), grid, times, settings.outside)
         if maps is not None and view_maps is not None:
             view_maps[here] = _sample(maps[here].float(), grid, times, "zeros")
     change_colours(views, draws.operation, draws.strength)

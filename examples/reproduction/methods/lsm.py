@@ -1,0 +1,88 @@
+"""LSM (Lv et al. 2025): blocks of a tail image that the network looks at, on a head image; our reading of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from longtail_mix import CosineClassifier, GradCAM, MixedTarget, set_epoch
+from longtail_mix.functional import lsm
+from reproduction.criteria.losses import AnyCriterion, CrossEntropy
+from reproduction.methods.learner import Learner, Method, Setting
+from reproduction.methods.sampling import ByClass, Natural
+from reproduction.mixes.mix import kept, uniform
+from reproduction.networks.network import Network
+from reproduction.training.batch import Batch, Needs
+from reproduction.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class LSM(Method):
+    """Two streams: class-balanced tails, and heads as the images come. A block of the mix shows as much of the tail
+    as the network's Grad-CAM of it is there; the label follows.
+
+    Args:
+        criterion: the loss; margins and priors are those of the training images.
+        block_size: pixels a side of a block; 4 for images of 32, 28 for those of 224.
+        probability: with which a tail is mixed. Below 1 the network also sees what it is tested on.
+        layer: of the encoder, where Grad-CAM is taken; None: the last feature map.
+    """
+
+    criterion: AnyCriterion = field(default_factory=CrossEntropy)
+    block_size: int = 4
+    probability: float = 1.0
+    layer: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability: expected 0 to 1, got {self.probability}")
+
+    def check(self, recipe: Recipe, processes: int) -> None:  # noqa: ARG002  a method's form
+        """Whether blocks tile the views."""
+        if self.block_size < 1 or recipe.views.size % self.block_size:
+            raise ValueError(f"block_size: expected one that divides {recipe.views.size}, got {self.block_size}")
+
+    def build(self, setting: Setting) -> LSMLearner:
+        """A network with a linear classifier, or a cosine one where the loss wants that."""
+        network = Network(setting.backbone.build(setting.size), len(setting.class_counts))
+        if self.criterion.cosine:
+            network.classifier = CosineClassifier(network.classifier.in_features, len(setting.class_counts))
+        network.check_map(setting.size, self.layer)
+        return LSMLearner(network, self, setting)
+
+
+class LSMLearner(Learner):
+    """A network that makes the masks of its own mixes."""
+
+    def __init__(self, network: Network, method: LSM, setting: Setting) -> None:
+        super().__init__()
+        self.network, self.method = network, method
+        self.criterion = method.criterion.build(setting, setting.class_counts)
+        # `labelled` are the tails: the first label of a mix is theirs.
+        self.needs = Needs(ByClass(0.0), Natural(), draw=lambda count, generator: (uniform([count], generator),))
+
+    def set_epoch(self, epoch: int, epochs: int) -> None:  # noqa: ARG002  a learner's form
+        """Tell the criterion."""
+        set_epoch(self.criterion, epoch)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The criterion of the mixes."""
+        images, target = self.mixed(batch)
+        loss: Tensor = self.criterion(self.network(images), target)
+        return loss
+
+    def mixed(self, batch: Batch) -> tuple[Tensor, MixedTarget]:
+        """The mixes, and how much of their labels is whose."""
+        tail, head, (drawn,) = batch.labelled, batch.partners, batch.draws
+        assert head is not None
+        with GradCAM(self.network, self.network.map_layer(self.method.layer)) as grad_cam:
+            cam = grad_cam(tail.views[0], tail.labels)
+        pair = tail.views[0], tail.labels, head.views[0], head.labels
+        mixed, target = lsm(*pair, cam, block_size=self.method.block_size)
+        return kept(drawn < self.method.probability, tail, mixed, target)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Logits [B, K]."""
+        logits: Tensor = self.network(images)
+        return logits
