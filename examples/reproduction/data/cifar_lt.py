@@ -12,7 +12,7 @@ from torchvision.datasets import CIFAR10, CIFAR100
 
 from longtail_mix.data import long_tail_counts, long_tail_subset
 from reproduction.data.task import Frame, Images, Source, Task
-from reproduction.training.describe import PLACE, place
+from reproduction.training.describe import PLACE
 
 SETS: dict[int, type[CIFAR10]] = {10: CIFAR10, 100: CIFAR100}
 
@@ -34,7 +34,7 @@ class CifarLT(Source):
     imbalance: float = 100.0
     max_count: int | None = None
     seed: int = 0
-    root: Path | None = place()  # noqa: RUF009  makes a field
+    root: Path | None = field(default=None, metadata=PLACE)
     download: bool = field(default=False, metadata=PLACE)
 
     def task(self, frame: Frame, seed: int) -> Task:  # noqa: ARG002  the same images for every seed

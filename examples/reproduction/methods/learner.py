@@ -49,7 +49,7 @@ class Learner(nn.Module, ABC):
 
     @abstractmethod
     def predict(self, images: Tensor) -> Tensor:
-        """Logits [B, K] of images [B, 3, S, S] in [0, 1]."""
+        """What the network says of images [B, 3, S, S] in [0, 1]: a classifier's logits [B, K]."""
 
     def examine(self, images: Tensor, side: Images) -> Told:  # noqa: ARG002  others look at the masks
         """What reports want to know of images [B, 3, S, S] in [0, 1], which are those of `side`; on their device."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from longtail_mix import CosineClassifier, GradCAM, MixedTarget, set_epoch
+from longtail_mix import GradCAM, MixedTarget, set_epoch
 from longtail_mix.functional import lsm
 from reproduction.criteria.losses import AnyCriterion, CrossEntropy
 from reproduction.methods.learner import Learner, Method, Setting
 from reproduction.methods.sampling import ByClass, Natural
+from reproduction.methods.supervised import Supervised
 from reproduction.mixes.mix import kept, uniform
 from reproduction.networks.network import Network
 from reproduction.training.batch import Batch, Needs
@@ -24,13 +25,13 @@ class LSM(Method):
 
     Args:
         criterion: the loss; margins and priors are those of the training images.
-        block_size: pixels a side of a block; 4 for images of 32, 28 for those of 224.
+        blocks: along a side: blocks of 4 pixels for images of 32, of 28 for those of 224.
         probability: with which a tail is mixed. Below 1 the network also sees what it is tested on.
         layer: of the encoder, where Grad-CAM is taken; None: the last feature map.
     """
 
     criterion: AnyCriterion = field(default_factory=CrossEntropy)
-    block_size: int = 4
+    blocks: int = 8
     probability: float = 1.0
     layer: str | None = None
 
@@ -40,14 +41,12 @@ class LSM(Method):
 
     def check(self, recipe: Recipe, processes: int) -> None:  # noqa: ARG002  a method's form
         """Whether blocks tile the views."""
-        if self.block_size < 1 or recipe.views.size % self.block_size:
-            raise ValueError(f"block_size: expected one that divides {recipe.views.size}, got {self.block_size}")
+        if self.blocks < 1 or recipe.views.size % self.blocks:
+            raise ValueError(f"blocks: expected a divisor of {recipe.views.size}, a view's side, got {self.blocks}")
 
     def build(self, setting: Setting) -> LSMLearner:
         """A network with a linear classifier, or a cosine one where the loss wants that."""
-        network = Network(setting.backbone.build(setting.size), len(setting.class_counts))
-        if self.criterion.cosine:
-            network.classifier = CosineClassifier(network.classifier.in_features, len(setting.class_counts))
+        network = Supervised(criterion=self.criterion).network(setting)
         network.check_map(setting.size, self.layer)
         return LSMLearner(network, self, setting)
 
@@ -79,7 +78,7 @@ class LSMLearner(Learner):
         with GradCAM(self.network, self.network.map_layer(self.method.layer)) as grad_cam:
             cam = grad_cam(tail.views[0], tail.labels)
         pair = tail.views[0], tail.labels, head.views[0], head.labels
-        mixed, target = lsm(*pair, cam, block_size=self.method.block_size)
+        mixed, target = lsm(*pair, cam, block_size=tail.views[0].shape[-1] // self.method.blocks)
         return kept(drawn < self.method.probability, tail, mixed, target)
 
     def predict(self, images: Tensor) -> Tensor:

@@ -175,7 +175,7 @@ class Network(nn.Module):
     def map_layer(self, name: str | None = None) -> nn.Module:
         """The layer of the encoder that Grad-CAM is taken at: that of this name, or the last with a feature map."""
         info: Any = getattr(self.encoder, "feature_info", None)
-        known = dict(self.encoder.named_modules())
+        known: dict[str, nn.Module] = dict(self.encoder.named_modules())
         found = info[-1]["module"] if name is None and info else name
         if found not in known:
             raise ValueError(f"layer: expected one of the network, as {', '.join([*known][-3:])}; got {name!r}")

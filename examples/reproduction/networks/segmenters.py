@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from atomic_files import save_tensors
 from torch import Tensor, nn
 from torchvision.models.segmentation import deeplabv3_resnet50, lraspp_mobilenet_v3_large
+
+from reproduction.training.atomic_files import save_tensors
 
 NETWORKS = {
     # 3.2 million weights, fit for a CPU.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import tyro
@@ -12,16 +12,34 @@ from reproduction.methods.learner import Method
 from reproduction.reports.comparison import compare, tables
 from reproduction.reports.page import page
 from reproduction.training.atomic_files import write_json, write_text
-from reproduction.training.study import Study, run_study
+from reproduction.training.study import Judged, Study, run_study
+
+Report = Callable[[Study, Sequence[Judged]], str]
+"""Writes what came out under the study's folder, and says it as text."""
 
 
-def run(about: str | None, rows: Mapping[str, Method], forms: Mapping[str, tuple[str, Study]]) -> None:
-    """Read the options of a form, train, and write report.json, report.md and report.html under the study's folder.
+def comparison(study: Study, judged: Sequence[Judged]) -> str:
+    """report.json, report.md and report.html: tables with intervals, and differences from the first method."""
+    report = compare(judged, judged[0].name, "test" if study.test else "validation")
+    write_json(study.out / "report.json", report)
+    write_text(study.out / "report.md", tables(report) + "\n")
+    write_text(study.out / "report.html", page(report, f"{Path(sys.argv[0]).stem}: {report['task']}"))
+    return f"{tables(report)}\n\nreport.json, report.md and report.html are in {study.out}"
+
+
+def run(
+    about: str | None,
+    rows: Mapping[str, Method],
+    forms: Mapping[str, tuple[str, Study]],
+    report: Report = comparison,
+) -> None:
+    """Read the options of a form, train, and report.
 
     Args:
         about: the program's docstring, for its help.
         rows: the methods it offers, by name; differences are from the first one that is trained.
         forms: default options by name, each with what it is for; the first is taken where none is named.
+        report: what is written at the end.
     """
     first = next(iter(forms))
     given = sys.argv[1:]
@@ -34,8 +52,4 @@ def run(about: str | None, rows: Mapping[str, Method], forms: Mapping[str, tuple
     except ValueError as error:
         sys.exit(f"{Path(sys.argv[0]).name}: {error}")
     if judged:
-        report = compare(judged, judged[0].name, "test" if study.test else "validation")
-        write_json(study.out / "report.json", report)
-        write_text(study.out / "report.md", tables(report) + "\n")
-        write_text(study.out / "report.html", page(report, f"{Path(sys.argv[0]).stem}: {report['task']}"))
-        print(f"\n{tables(report)}\n\nreport.json, report.md and report.html are in {study.out}")
+        print(f"\n{report(study, judged)}")

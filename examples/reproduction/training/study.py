@@ -16,7 +16,9 @@ from accelerate import Accelerator, PartialState
 from accelerate.tracking import get_available_trackers
 from torch import Tensor
 
+from reproduction.data.cifar_lt import CifarLT
 from reproduction.data.isic2018 import ISIC2018
+from reproduction.data.lesions import Lesions
 from reproduction.data.maps import with_maps
 from reproduction.data.skin import on_other_skin
 from reproduction.data.synthetic import Synthetic
@@ -50,7 +52,7 @@ class Study:
         tracker: any that accelerate knows and that is installed, as tensorboard.
     """
 
-    data: Synthetic | ISIC2018 = field(default_factory=Synthetic)
+    data: Synthetic | ISIC2018 | CifarLT | Lesions = field(default_factory=Synthetic)
     recipe: Recipe = field(default_factory=Recipe)
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
