@@ -94,8 +94,8 @@ def detectors(segmenter: Path | None = None) -> dict[str, Detector]:
 
 
 def load_network(path: Path) -> nn.Module:
-    """The network that examples/train_segmenter.py wrote."""
-    from segmenters import load_segmenter  # here, as it brings torchvision
+    """The network that examples/segmenter.py wrote."""
+    from reproduction.networks.segmenters import load_segmenter  # here, as it brings torchvision
 
     return load_segmenter(path)
 
@@ -165,7 +165,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, help="so many of each set, drawn at random; default: all")
     names = (*detectors(), *WITH_SEGMENTER)
     parser.add_argument("--detectors", nargs="+", choices=names, help="default: all")
-    parser.add_argument("--segmenter", type=Path, help="a checkpoint of examples/train_segmenter.py, for its rows")
+    parser.add_argument("--segmenter", type=Path, help="a checkpoint of examples/segmenter.py, for its rows")
     parser.add_argument("--size", type=int, default=224, help="pixels a side (%(default)s), a multiple of 16")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--device", default="cpu")

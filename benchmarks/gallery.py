@@ -30,7 +30,7 @@ SHOWN = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--segmenter", type=Path, help="a checkpoint of examples/train_segmenter.py, for its column")
+    parser.add_argument("--segmenter", type=Path, help="a checkpoint of examples/segmenter.py, for its column")
     parser.add_argument("--size", type=int, default=224, help="pixels a side (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/gallery"))
 

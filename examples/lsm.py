@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from longtail_mix.data import long_tail_counts
 from reproduction.criteria.losses import LADE, LDAM, AnyCriterion, BalancedSoftmax, CrossEntropy
 from reproduction.criteria.weightings import Deferred
 from reproduction.data.cifar_lt import CifarLT
@@ -35,8 +36,6 @@ from reproduction.training.printed_views import ShiftedViews
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Judged, Study
 from reproduction.training.views import ViewSettings
-
-from longtail_mix.data import long_tail_counts
 
 CRITERIA: dict[str, AnyCriterion] = {
     "ce": CrossEntropy(),
@@ -89,8 +88,15 @@ def cifar(imbalance: float) -> Study:
     )
 
 
+# Grad-CAM of 4 x 4 cells: a stride of 32 would leave one cell, in which there is nothing to see.
 SHORT = Recipe(
-    Backbone("test_resnet", "none"), Squash(32), ViewSettings(32), 24_320, 64, SGD(0.05), Steps(), keep_best=False
+    Backbone("test_resnet", "none", output_stride=8),
+    Squash(32),
+    ViewSettings(32),
+    24_320,
+    optimiser=SGD(0.05),
+    schedule=Steps(),
+    keep_best=False,
 )
 FORMS = {
     "short": (

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from segmenters import build_segmenter, save_segmenter
 
 from benchmarks.__main__ import main
 from benchmarks.baselines import ConstantRatio, Darkness
@@ -14,6 +13,7 @@ from benchmarks.fidelity_data import READERS, draw_pairs
 from benchmarks.fidelity_views import VIEWS, Frames, measure_images, measure_pairs
 from longtail_mix import PaperRatio
 from longtail_mix.metrics import MixFidelity, SaliencyAUROC
+from reproduction.networks.segmenters import build_segmenter, save_segmenter
 
 
 def test_the_command_writes_tables_that_agree(tmp_path, capsys, monkeypatch):

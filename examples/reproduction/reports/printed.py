@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reproduction.reports.comparison import head, line
+from reproduction.reports.markdown import head, line
 from reproduction.training.study import Judged
 
 # Lv et al. 2025, top-1 accuracy in % on CIFAR-100-LT by imbalance. The paper does not say which loss its rows for CMO

@@ -19,7 +19,7 @@ from reproduction.training.study import Judged
 def on_other_skin(own: Sequence[Judged], groups: ClassGroups) -> dict[str, Any]:
     """One method on other skin: the share of predictions that change, and the measures there."""
     swaps = range(len(own[0].swapped))
-    on_swap = [[replace(one, logits=one.swapped[swap]) for one in own] for swap in swaps]
+    on_swap = [[replace(one, told={"logits": one.swapped[swap]}) for one in own] for swap in swaps]
     changed = {"mean": 100 * mean_change(own), "interval": interval(change_replicates(own))}
     result: dict[str, Any] = {"changed": changed}
     for name in ("balanced_accuracy", "few_recall"):

@@ -1,0 +1,113 @@
+"""The LSM program: its rows, the paper's settings and printed figures written out once more, one short run."""
+
+import json
+import sys
+
+import pytest
+import torch
+
+import lsm
+from reproduction.criteria.losses import LDAM, CrossEntropy
+from reproduction.criteria.weightings import Deferred, EffectiveNumber
+from reproduction.data.cifar_lt import CifarLT
+from reproduction.data.task import Images
+from reproduction.methods.lsm import LSM
+from reproduction.methods.sampling import ByClass
+from reproduction.methods.supervised import Supervised
+from reproduction.mixes.cutmix import CutMix
+from reproduction.mixes.remix import Remix
+from reproduction.reports.printed import LSM_CIFAR100, accuracies, beside
+from reproduction.training.describe import describe
+from reproduction.training.study import Judged
+
+DRW = Deferred(EffectiveNumber(0.9999, over_classes=True), 0.8)
+
+
+def test_the_rows_are_the_tables_losses_and_mixes():
+    for loss, criterion in (("ce", CrossEntropy()), ("ce-drw", CrossEntropy(DRW)), ("ldam-drw", LDAM(30.0, DRW))):
+        assert lsm.ROWS[loss] == Supervised(criterion=criterion)
+        assert lsm.ROWS[f"{loss}+cmo"] == Supervised(criterion=criterion, mix=CutMix(1.0, 0.5, ByClass(-1.0)))
+        assert lsm.ROWS[f"{loss}+remix"] == Supervised(criterion=criterion, mix=Remix(1.0, 3.0, 0.5))
+        assert lsm.ROWS[f"{loss}+lsm"] == LSM(criterion, blocks=8, probability=1.0, layer=None)
+        assert lsm.ROWS[f"{loss}+lsm-half"] == LSM(criterion, blocks=8, probability=0.5, layer=None)
+
+
+@pytest.mark.parametrize(
+    ("form", "imbalance", "steps_per_epoch"), [("paper", 100, 84), ("paper-50", 50, 98), ("paper-10", 10, 152)]
+)
+def test_the_papers_form(form, imbalance, steps_per_epoch):
+    study = lsm.FORMS[form][1]
+    assert study.data == CifarLT(100, imbalance, None, 0)
+    assert study.test
+    assert describe(study.recipe) == {
+        "is": "Recipe",
+        "backbone": {"is": "Backbone", "name": "resnet32", "weights": "none", "output_stride": None},
+        "frame": {"is": "Squash", "size": 32},
+        "views": {
+            "is": "ShiftedViews",
+            "size": 32,
+            "crop_scale": [1.0, 1.0],
+            "crop_ratio": [1.0, 1.0],
+            "flip": 0.5,
+            "operations": 0,
+            "magnitude": 9.0,
+            "shift": 4,
+        },
+        "images": 200 * steps_per_epoch * 128,
+        "batch_size": 128,
+        "optimiser": {"is": "SGD", "learning_rate": 0.01, "weight_decay": 2e-4, "nesterov": False},
+        "schedule": {"is": "Steps", "at": [0.8, 0.9], "to": 0.01},
+        "ema": 0.0,
+        "precision": "no",
+        "keep_best": False,
+    }
+    factors = [study.recipe.schedule.factor(epoch / 200) for epoch in (0, 159, 160, 179, 180, 199)]
+    assert factors == pytest.approx([1, 1, 0.01, 0.01, 1e-4, 1e-4])
+    assert study.recipe.views.size // 8 == 4  # the paper's blocks
+
+
+def test_the_printed_figures():
+    assert {name: tuple(row.values()) for name, row in LSM_CIFAR100.items()} == {
+        "ce": (38.6, 44.0, 56.4),
+        "ce-drw": (41.1, 45.6, 57.9),
+        "ldam-drw": (41.7, 47.9, 57.3),
+        "ce+cmo": (43.9, 48.3, 59.5),
+        "balanced-softmax": (45.1, 49.9, 61.6),
+        "lade": (45.4, 50.5, 61.7),
+        "ce+remix": (45.8, 49.5, 59.2),
+        "ce+lsm": (43.6, 47.9, 58.9),
+        "ce-drw+lsm": (46.8, 51.6, 61.0),
+        "ldam-drw+lsm": (46.9, 52.2, 58.6),
+    }
+    assert all(tuple(row) == (100.0, 50.0, 10.0) for row in LSM_CIFAR100.values())
+    assert LSM_CIFAR100.keys() <= lsm.ROWS.keys()
+
+
+def test_they_stand_beside_ours_on_the_papers_own_images_alone(monkeypatch):
+    monkeypatch.setattr(lsm, "comparison", lambda *_: "tables")
+    labels = torch.tensor([0, 1, 1, 1])
+    side = Images(torch.zeros(4, 3, 2, 2, dtype=torch.uint8), labels, tuple("abcd"))
+    judged = [
+        Judged("ce", seed, {"logits": torch.eye(2)[said]}, side, {})
+        for seed, said in ((0, [0, 1, 1, 0]), (1, [0, 0, 0, 1]))
+    ]
+    assert accuracies(judged) == {"ce": 62.5}
+    study = lsm.FORMS["paper-50"][1]
+    text = "tables\n\n| printed / ours | accuracy in % |\n| --- | --- |\n| ce | 44 / 62.5 |"
+    assert lsm.report(study, judged) == text
+    assert lsm.report(lsm.FORMS["short"][1], judged) == "tables"
+    assert beside("a, b", {"x": (1.0, 2.0)}, {"y": (3.0, 4.0)}).count("\n") == 1
+
+
+def test_runs_and_reports(tmp_path, monkeypatch, capsys):
+    options = ["short", "--recipe.images", "32", "--recipe.batch-size", "16", "--methods", "ce", "ce+lsm"]
+    options += ["--data.counts", *"9643222", "--data.test-per-class", "2", "--data.validation-per-class", "0"]
+    monkeypatch.setattr(sys, "argv", ["lsm.py", *options, "--device", "cpu", "--out", str(tmp_path)])
+    from reproduction.reports.program import run
+
+    run(lsm.__doc__, lsm.ROWS, lsm.FORMS, lsm.report)
+    assert "| ce+lsm | 1 |" in capsys.readouterr().out
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert list(report["rows"]) == ["ce", "ce+lsm"]
+    assert report["rows"]["ce+lsm"]["method"]["blocks"] == 8
+    assert (tmp_path / "ce+lsm" / "seed-0" / "last.pt").exists()
