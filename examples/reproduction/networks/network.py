@@ -16,6 +16,7 @@ from timm.layers.norm import GroupNorm
 from timm.models import is_model_in_modules
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from longtail_mix import CosineClassifier, MixInside
 from reproduction.networks.resnet_cifar import ResNetCifar
@@ -58,6 +59,11 @@ class Backbone:
                 self.empty(size)(torch.rand(2, 3, size, size))
         except (AssertionError, RuntimeError) as error:
             raise ValueError(f"size: expected one that {self.name} takes, got {size}: {error}") from error
+
+    def has_batch_norm(self, size: int) -> bool:
+        """Whether what an image becomes depends on the others of its batch; computes nothing."""
+        with torch.device("meta"):
+            return any(isinstance(part, _BatchNorm) for part in self.empty(size).modules())
 
     def empty(self, size: int) -> nn.Module:
         """Images [B, 3, size, size] -> features [B, D], with random weights."""

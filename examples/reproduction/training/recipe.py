@@ -54,3 +54,8 @@ class Recipe:
                 f"frame.size: expected at least a quarter of a view, {self.views.size}, got {self.frame.size}"
             )
         self.backbone.check(self.views.size)
+        if processes > 1 and device == "cpu" and self.backbone.has_batch_norm(self.views.size):
+            raise ValueError(
+                "backbone: expected a network without BatchNorm, which processes on a CPU cannot share, "
+                f"got {self.backbone.name}"
+            )
