@@ -19,6 +19,7 @@ from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.networks.network import Network, check_layer
 from reproduction.training.batch import Batch
 from reproduction.training.recipe import Recipe
+from reproduction.training.views import ViewSettings
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class OneEncoder(Method):
         queue: how many keys are kept; 0: none.
         width: of what is compared.
         hidden: width inside projector and predictor; MoCo v3's, the released code's is not known to us.
+        views: crops from 0.08 and RandAugment of one view, of magnitude 10 as timm counts, 30 here.
     """
 
     sampling: Natural | ByClass = field(default_factory=Natural)
@@ -46,6 +48,9 @@ class OneEncoder(Method):
     queue: int = 8192
     width: int = 256
     hidden: int = 4096
+    views: ViewSettings | None = field(
+        default_factory=lambda: ViewSettings(crop_scale=(0.08, 1.0), operations=2, magnitude=30, first_view_only=True)
+    )
 
     def __post_init__(self) -> None:
         if self.queue < 0 or min(self.width, self.hidden) < 1:

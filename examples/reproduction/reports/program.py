@@ -32,6 +32,7 @@ def run(
     rows: Mapping[str, Method],
     forms: Mapping[str, tuple[str, Study]],
     report: Report = comparison,
+    rows_of: Mapping[str, Mapping[str, Method]] | None = None,
 ) -> None:
     """Read the options of a form, train, and report.
 
@@ -40,6 +41,7 @@ def run(
         rows: the methods it offers, by name; differences are from the first one that is trained.
         forms: default options by name, each with what it is for; the first is taken where none is named.
         report: what is written at the end.
+        rows_of: rows of forms that have others of the same names, as the size of a patch goes with that of the images.
     """
     first = next(iter(forms))
     given = sys.argv[1:]
@@ -48,7 +50,7 @@ def run(
         dict(forms), args=named, description=about, config=(tyro.conf.AvoidSubcommands,)
     )
     try:
-        judged = run_study(study, rows)
+        judged = run_study(study, (rows_of or {}).get(named[0], rows))
     except ValueError as error:
         sys.exit(f"{Path(sys.argv[0]).name}: {error}")
     if judged:

@@ -95,10 +95,11 @@ class Batches:
         images = self._take(self.frames.images, rows)
         maps = None if self._maps is None else self._take(self._maps, rows) / 255
         views, view_maps = [], []
-        for _ in range(self._needs.views):
-            everyone = draw_views(self.batch_size, self.settings, generator)
+        for number in range(self._needs.views):
+            settings = self.settings.of_view(number)
+            everyone = draw_views(self.batch_size, settings, generator)
             own = everyone.of(self._own)
-            view, view_map = apply_views(images, maps, own, self.settings)
+            view, view_map = apply_views(images, maps, own, settings)
             views.append(view)
             view_maps += [] if view_map is None else [view_map]
         return Stream(tuple(views), tuple(view_maps), self._on_device[rows.to(self.device, non_blocking=True)])

@@ -265,8 +265,8 @@ def built(study: Study, run: Planned, task: Task) -> tuple[Learner, Setting]:
 
 
 def steps_of(method: Method, recipe: Recipe) -> int:
-    """How many steps a method takes of the budget."""
-    return round(method.share * (recipe.images // recipe.batch_size))
+    """How many steps a method takes of the budget; one or more unless its share is 0."""
+    return max(round(method.share * (recipe.images // recipe.batch_size)), int(method.share > 0))
 
 
 def weights_of(path: Path, keep_best: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ image have no source: there the image is reflected at its edge, which leaves its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import NamedTuple
 
@@ -33,7 +33,8 @@ class ViewSettings:
         crop_ratio: least and most width over height of a crop.
         flip: probability, each way by itself: skin has no upper side.
         operations: RandAugment's N; 0 leaves it out.
-        magnitude: RandAugment's M, of 30.
+        magnitude: RandAugment's M, of 30; timm counts to 10.
+        first_view_only: where a method wants several views of an image, RandAugment the first alone.
     """
 
     size: int = 96
@@ -42,6 +43,7 @@ class ViewSettings:
     flip: float = 0.5
     operations: int = 0
     magnitude: float = 9.0
+    first_view_only: bool = False
 
     def __post_init__(self) -> None:
         least, most = self.crop_scale
@@ -67,6 +69,10 @@ class ViewSettings:
         """Operations of rand_augment that follow RandAugment's own, int64 [B, K], and their strengths [B, K]."""
         del generator
         return torch.empty(count, 0, dtype=torch.int64), torch.empty(count, 0, dtype=torch.float64)
+
+    def of_view(self, number: int) -> ViewSettings:
+        """Those of the first view of an image, number 0, or of another one."""
+        return replace(self, operations=0) if self.first_view_only and number else self
 
 
 class ViewDraws(NamedTuple):
