@@ -134,4 +134,4 @@ OF_PAPER = rows(224, 16, "patch_embed")
 ROWS_OF = dict.fromkeys(FORMS, OF_PAPER) | {"short": ROWS, "isic2018": rows(96, 8, "blocks.2")}
 
 if __name__ == "__main__":
-    run(__doc__, ROWS, FORMS, ROWS_OF)
+    run(__doc__, ROWS, FORMS, rows_of=ROWS_OF)

@@ -36,7 +36,7 @@ from reproduction.training.loop import Training
 from reproduction.training.study import plan, refuse, train
 from reproduction.training.views import ViewSettings
 
-TAILS_WITH_HEADS = {"tail_only": True, "partners": Heads(), "maps_of_others": False}
+TAILS_WITH_HEADS = {"tail_only": True, "partners": Heads()}
 
 
 def printed(ratio, maps=FineGrained(), probability=1.0, contrast=SupCon(0.2, 1.0)) -> MomentumContrast:  # noqa: B008
@@ -64,7 +64,7 @@ EXPECTED = {
     "spmix-released": OneEncoder(
         Natural(),
         PACO,
-        SkinSwap(Released(16, 0.8, NOISE), FineGrained(), False, 1.0, ByClass(0.0), False),
+        SkinSwap(Released(16, 0.8, NOISE), FineGrained(), False, 1.0, ByClass(0.0)),
         "patch_embed",
         8192,
         256,
@@ -163,7 +163,7 @@ def _alone() -> Iterator[None]:
 def test_the_command_trains_and_reports(tmp_path, monkeypatch, capsys):
     words = ["spmix.py", *SMALL, "--methods", "ce", "spmix", "--device", "cpu", "--out", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", words)
-    spmix.run(spmix.__doc__, spmix.ROWS, spmix.FORMS, spmix.ROWS_OF)
+    spmix.run(spmix.__doc__, spmix.ROWS, spmix.FORMS, rows_of=spmix.ROWS_OF)
     printed = capsys.readouterr().out
     assert "| test, % | seeds | balanced accuracy |" in printed
     assert "| minus ce |" in printed
