@@ -19,8 +19,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 HEAD = """# Results
 
 Made by `python examples/results.py` from the JSON files named below; nothing is written by hand. What was expected
-before each run, and what it means, is in the [research log](research.md). Older short forms of small networks are in the
-[appendix](results_appendix.md).
+before each run, and what it means, is in the [research log](research.md). Older short forms of small networks are in
+the [appendix](results_appendix.md).
 
 Intervals are 95 %: lesions resampled within their class, and seeds where all judge the same images. Differences are
 paired by lesion and seed. *Few, mean recall*: the mean of the recalls of the three rarest classes.

@@ -6,10 +6,10 @@ from itertools import count
 
 import pytest
 import torch
-from framework_config import PAPER
 
 from benchmarks import loop
 from benchmarks.__main__ import main
+from framework_config import PAPER
 
 SMALL = ["--backbone", "tiny_hybrid", "--size", "32", "--frame-size", "40", "--frames", "40", "--batch", "8"]
 SMALL += ["--patch-size", "8", "--repeats", "2", "--together", "1", "--precision", "no", "--device", "cpu"]
