@@ -56,6 +56,7 @@ from longtail_mix.momentum import MomentumPair
 from longtail_mix.regions import LesionRegions
 from longtail_mix.saliency import (
     BooleanMapSaliency,
+    ClampToRange,
     GradCAM,
     MeanSaliency,
     SaliencyMap,
@@ -87,6 +88,7 @@ __all__ = [
     "BooleanMapSaliency",
     "CAREAttentionLoss",
     "CARELoss",
+    "ClampToRange",
     "ClassBalancedWeights",
     "ClassGroups",
     "ClassWeights",

@@ -61,11 +61,16 @@ def check_images(images: Tensor, name: str = "images") -> None:
 
 def check_map(saliency: Tensor, name: str = "saliency") -> None:
     """Maps [B,1,H,W], floating point, finite, at least one pixel each."""
+    check_map_form(saliency, name)
+    check_finite(saliency, name)
+
+
+def check_map_form(saliency: Tensor, name: str = "saliency") -> None:
+    """Maps [B,1,H,W], floating point, at least one pixel each, whatever its value."""
     check_floating(saliency, name)
     if saliency.ndim != 4 or saliency.shape[1] != 1:
         raise ValueError(f"{name}: expected maps [B, 1, H, W], got shape {list(saliency.shape)}")
     check_has_pixels(saliency, name)
-    check_finite(saliency, name)
 
 
 def check_share(share: Tensor, name: str) -> None:

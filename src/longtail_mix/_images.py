@@ -81,5 +81,8 @@ def _overshoots(unit: Tensor, given: bool) -> bool:
         raise ValueError("images: expected finite values, got NaN or infinity")
     if lowest < -OVERSHOOT or highest > 1 + OVERSHOOT:
         hint = "after undoing mean and std" if given else "(normalised images need their mean and std here)"
-        raise ValueError(f"images: expected values in [0, 1] {hint}, got {lowest:.3g} to {highest:.3g}")
+        raise ValueError(
+            f"images: expected values in [0, 1] {hint}, got {lowest:.3g} to {highest:.3g}; "
+            "where random erasing or jitter leaves the range, put ClampToRange before the detector"
+        )
     return bool(lowest < 0 or highest > 1)

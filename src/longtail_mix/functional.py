@@ -51,6 +51,7 @@ from longtail_mix.mixing import (
 from longtail_mix.regions import box_masks, lesion_regions, otsu_threshold, scale_boxes
 from longtail_mix.saliency import (
     boolean_map_saliency,
+    clamp_to_range,
     class_activation_map,
     grad_cam,
     lesion_probability,
@@ -79,6 +80,7 @@ __all__ = [
     "boxes_around",
     "care_attention_loss",
     "care_loss",
+    "clamp_to_range",
     "class_activation_map",
     "class_balanced_weights",
     "class_wise_hard_examples",

@@ -2,6 +2,7 @@
 
 from longtail_mix.saliency.boolean_map import BooleanMapSaliency, boolean_map_saliency
 from longtail_mix.saliency.cam import class_activation_map
+from longtail_mix.saliency.clamp import ClampToRange, clamp_to_range
 from longtail_mix.saliency.fine_grained import SaliencyMap, saliency_map
 from longtail_mix.saliency.grad_cam import GradCAM, grad_cam
 from longtail_mix.saliency.mean import MeanSaliency, mean_saliency
@@ -12,6 +13,7 @@ from longtail_mix.saliency.token_grid import TokenGrid, channels_to_front
 
 __all__ = [
     "BooleanMapSaliency",
+    "ClampToRange",
     "GradCAM",
     "MeanSaliency",
     "SaliencyMap",
@@ -21,6 +23,7 @@ __all__ = [
     "TokenGrid",
     "boolean_map_saliency",
     "channels_to_front",
+    "clamp_to_range",
     "class_activation_map",
     "grad_cam",
     "lesion_probability",

@@ -61,6 +61,10 @@ class ResumableLoader(DataLoader[_Row]):
             self._epoch, self._given = self._rows.epoch, given
             yield batch
 
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the beginning of an epoch; in the epoch that was just loaded, stay where you are."""
+        self._rows.set_epoch(epoch)
+
     def state_dict(self) -> dict[str, int]:
         """What is needed to go on after the batches given out so far: :meth:`EpochSampler.state_dict`."""
         return self._rows.state_dict(self._given if self._epoch == self._rows.epoch else None)

@@ -1,12 +1,14 @@
 """SPMix as users call it: on a batch, on pairs from two streams, on features."""
 
+import sys
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from longtail_mix import BalancedPairing, HeadTailPairing, PaperRatio, ReleasedRatio, SaliencyMap, SPMix
+from longtail_mix import BalancedPairing, FidelityRatio, HeadTailPairing, PaperRatio, ReleasedRatio, SaliencyMap, SPMix
 from longtail_mix.functional import (
     lesion_aware_ratio,
     merged_saliency,
@@ -85,6 +87,67 @@ def test_a_batch_equals_its_pairs_one_by_one(batch):
             assert not torch.equal(mixed[i], images[i])
         else:
             assert torch.equal(mixed[i], images[i])
+
+
+@pytest.mark.parametrize("labels", [[0] * 6, [0, 2, 1, 0, 1, 0], [0, 2, 2, 2, 2, 1], [2] * 6], ids=str)
+@pytest.mark.parametrize("recipe", [PaperRatio(8, noise=0.2), ReleasedRatio(8, noise=0.2), FidelityRatio(8)])
+@pytest.mark.parametrize("given", ["images", "bytes", "maps"])
+def test_what_is_made_for_the_pairs_alone_is_what_is_made_for_all(monkeypatch, batch, labels, recipe, given):
+    images, labels = batch[0], torch.tensor(labels)
+    images = (images * 255).to(torch.uint8) if given == "bytes" else images
+    maps = saliency_map(images) if given == "maps" else None
+    mixer = SPMix(pairing=HeadTailPairing(COUNTS, probability=0.8), recipe=recipe)
+
+    def mix(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        mixed, _, record = mixer.with_record(images, labels, maps, generator)
+        return mixed, record.mask, torch.rand(1, generator=generator)  # the generator goes on alike
+
+    some = mix(seeded(4))
+    monkeypatch.setattr(sys.modules[SPMix.__module__], "values_are_readable", lambda _: False)
+    for of_some, of_all in zip(some, mix(seeded(4)), strict=True):
+        assert torch.equal(of_some, of_all)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_only_what_is_mixed_is_looked_at(batch, given):
+    class Counting(SaliencyMap):
+        seen = 0
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            self.seen += len(images)
+            return super().forward(images)
+
+    images, labels = batch
+    mixer = SPMix(COUNTS, saliency=Counting())
+    mixer(images, labels, saliency_map(images) if given else None, seeded(0))
+    partner, mixed = mixer.pairing.partners(labels, seeded(0))
+    pairs = {*mixed.nonzero().flatten().tolist(), *partner[mixed].tolist()}
+    assert mixer.saliency.seen == (0 if given else len(pairs))
+    assert len(pairs) < len(images)
+
+
+def test_an_image_that_does_not_fit_is_found_in_a_batch_without_pairs_too(batch):
+    images, _ = batch
+    heads = torch.zeros(6, dtype=torch.int64)
+    with pytest.raises(ValueError, match="divisible by the patch size 20"):
+        SPMix(COUNTS, patch_size=20)(images, heads)
+    with pytest.raises(ValueError, match="images: expected values in"):
+        SPMix(COUNTS)(images * 3, heads)
+
+
+def test_maps_of_bytes_are_the_maps_they_were_made_of(batch):
+    images, labels = batch
+    maps = saliency_map(images)
+    as_bytes = (maps * 255).round().to(torch.uint8)
+    mixer = SPMix(COUNTS)
+    expected = mixer(images, labels, maps, seeded(0))[0]
+    assert torch.equal(mixer(images, labels, as_bytes, seeded(0))[0], expected)
+    with pytest.raises(ValueError, match=r"one map for each image of \[6, 3, 32, 48\], got \[5, 1, 32, 48\]"):
+        mixer(images, labels, as_bytes[:5])
+    with pytest.raises(ValueError, match=r"maps: expected maps \[B, 1, H, W\], got shape"):
+        mixer(images, labels, as_bytes[:, 0])
+    with pytest.raises(TypeError, match="maps: expected a floating-point tensor, got torch.int64"):
+        mixer(images, labels, as_bytes.long())
 
 
 @given(

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_alike, check_images, check_labels, check_map, check_same_device
+from longtail_mix._checks import (
+    check_alike,
+    check_finite,
+    check_images,
+    check_labels,
+    check_map,
+    check_map_form,
+    check_same_device,
+    values_are_readable,
+)
+from longtail_mix.mixing.pairing._partners import as_pairs
 from longtail_mix.mixing.pairing.balanced import BalancedPairing
 from longtail_mix.mixing.pairing.head_tail import HeadTailPairing, Pairing
 from longtail_mix.mixing.patch.patch_mixup import patch_mixup
@@ -177,7 +187,8 @@ class SPMix(nn.Module):
             images: [B, 3, H, W].
             labels: [B], integers, on the device of `images`.
             maps: saliency of `images` [B, 1, H, W], if computed before; it must have gone through the same crops and
-                flips. Default: computed here.
+                flips. Floating point, or uint8 with 255 for 1, which loses nothing of a
+                :class:`~longtail_mix.SaliencyMap`. Default: computed here.
             generator: where pairs and noise come from; on the same kind of device as `images`.
 
         Returns:
@@ -205,12 +216,50 @@ class SPMix(nn.Module):
             alone = torch.arange(len(images), device=images.device)
             return images, labels, unmixed(images)._replace(partner=alone)
         partner, mixed = self.pairing.partners(labels, generator)
-        maps = self.saliency(images) if maps is None else self._check_maps(maps, images)
-        ratio = self.recipe(maps, maps[partner], generator)
-        # A ratio of 1 leaves an image as it is: batches keep one shape, and nothing waits for the device.
-        ratio = torch.where(mixed[:, None, None, None], ratio, 1)
+        if maps is not None:
+            self._check_maps(maps, images)
+        only_some = values_are_readable(images) and len(images) > 0
+        # On a CPU only what is mixed is made; elsewhere batches keep one shape, and nothing waits for the device.
+        make = self._ratio_of_pairs if only_some else self._ratio_of_all
+        ratio = make(images, maps, partner, mixed, generator)
         record = MixRecord(ratio, torch.ones(len(labels), device=labels.device), partner=partner)
-        return patch_mixup(images, images, ratio, head_index=partner), labels, record
+        if not only_some or 2 * int(mixed.sum()) > len(mixed):
+            return patch_mixup(images, images, ratio, head_index=partner), labels, record
+        check_finite(images, "images")
+        pairs = as_pairs(partner, mixed)
+        some = patch_mixup(images, images, ratio[pairs[0]], 0, *pairs)
+        return images.clone().index_copy_(0, pairs[0], some), labels, record
+
+    def _ratio_of_all(
+        self, images: Tensor, maps: Tensor | None, partner: Tensor, mixed: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """The ratio of every image [B, 1, h, w]; 1, which leaves it as it is, where it is not mixed."""
+        maps = self.saliency(images) if maps is None else _in_unit(maps)
+        if images.device.type != "cpu":
+            return torch.where(mixed[:, None, None, None], self.recipe(maps, maps[partner], generator), 1)
+        # The pairs first, as where only they are made: a recipe whose noise follows the place in its batch gives both
+        # the same.
+        first = mixed.logical_not().to(torch.uint8).argsort(stable=True)
+        of_first = self.recipe(maps[first], maps[partner[first]], generator)
+        ratio = torch.empty_like(of_first).index_copy(0, first, of_first)
+        return torch.where(mixed[:, None, None, None], ratio, 1)
+
+    def _ratio_of_pairs(
+        self, images: Tensor, maps: Tensor | None, partner: Tensor, mixed: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """The same from the maps of the pairs alone, where looking at which they are costs nothing."""
+        index, partner = as_pairs(partner, mixed)
+        if not len(index):  # one image still tells whether maps, recipe and patches fit, and draws what is drawn
+            index = partner = mixed.new_zeros(1, dtype=torch.int64)
+        if maps is None:
+            needed, place = torch.cat([index, partner]).unique(return_inverse=True)
+            maps = self.saliency(images if len(needed) == len(images) else images[needed])
+            of_image, of_partner = place.chunk(2)
+        else:
+            of_image, of_partner = index, partner
+        of_pairs: Tensor = self.recipe(_in_unit(maps[of_image]), _in_unit(maps[of_partner]), generator)
+        ratio = of_pairs.new_ones((len(images), *of_pairs.shape[1:]))
+        return torch.where(mixed[:, None, None, None], ratio.index_copy(0, index, of_pairs), 1)
 
     def ratio(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Share of the tail in each patch, [B, 1, h, w], for pairs of images [B, 3, H, W]."""
@@ -233,9 +282,16 @@ class SPMix(nn.Module):
         return self.mix(tail, head, self.ratio(tail, head, generator))
 
     @staticmethod
-    def _check_maps(maps: Tensor, images: Tensor) -> Tensor:
-        check_map(maps, "maps")
+    def _check_maps(maps: Tensor, images: Tensor) -> None:
+        if isinstance(maps, Tensor) and maps.dtype == torch.uint8:
+            check_map_form(torch.empty(maps.shape, device="meta"), "maps")
+        else:
+            check_map(maps, "maps")
         check_same_device(images, maps, "images", "maps")
         if maps.shape[0] != images.shape[0] or maps.shape[-2:] != images.shape[-2:]:
             raise ValueError(f"maps: expected one map for each image of {list(images.shape)}, got {list(maps.shape)}")
-        return maps
+
+
+def _in_unit(maps: Tensor) -> Tensor:
+    """Maps in [0, 1]: those of bytes divided by 255, as :class:`~longtail_mix.SaliencyMap` divides its own."""
+    return maps.to(torch.float32).mul_(1 / 255) if maps.dtype == torch.uint8 else maps

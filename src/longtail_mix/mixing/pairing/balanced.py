@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_generator, check_labels
-from longtail_mix.mixing.pairing._partners import draw_partners
 
 __all__ = ["BalancedPairing", "balanced_pairing", "balanced_partners"]
 
@@ -34,11 +33,27 @@ def balanced_partners(labels: Tensor, generator: torch.Generator | None = None) 
     """
     check_labels(labels)
     check_generator(generator, labels.device)
-    same_class = labels.unsqueeze(1) == labels
-    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    # In each class (column), the images that this image (row) could get.
-    choices = same_class.sum(0) - same_class.long()
-    return draw_partners((~itself).to(torch.float32) / choices.clamp(min=1), generator)
+    size = len(labels)
+    rows = torch.arange(size, device=labels.device)
+    draw = torch.empty((2, size), device=labels.device).uniform_(generator=generator)
+    if size < 2:
+        return rows, torch.zeros_like(labels, dtype=torch.bool)
+    in_order, order = labels.sort(stable=True)
+    position = torch.empty_like(order).scatter_(0, order, rows)  # of each image in that order
+    # The classes of the batch, numbered from 0: where each begins, and where it ends.
+    number = torch.cat([torch.zeros_like(order[:1]), (in_order[1:] != in_order[:-1]).cumsum(0)])
+    first, after = torch.searchsorted(number, rows), torch.searchsorted(number, rows, right=True)
+    own = number[position]
+    is_alone = after[own] - first[own] == 1
+    # A class, but not the image's own where it has no other image; then one of its images, but not the image itself.
+    classes = number[-1] + 1 - is_alone.long()
+    chosen = torch.minimum((draw[0] * classes).long(), (classes - 1).clamp(min=0))
+    chosen = torch.where(is_alone & (chosen >= own), chosen + 1, chosen)
+    is_own = chosen == own
+    images = after[chosen] - first[chosen] - is_own.long()
+    place = first[chosen] + torch.minimum((draw[1] * images).long(), images - 1)
+    place = torch.where(is_own & (place >= position), place + 1, place)
+    return order[place], torch.ones_like(labels, dtype=torch.bool)
 
 
 def balanced_pairing(labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,6 @@ from longtail_mix._checks import (
     check_whole_numbers,
 )
 from longtail_mix.class_groups import many_medium_few
-from longtail_mix.mixing.pairing._partners import draw_partners
 
 __all__ = ["HeadTailPairing", "Pairing", "head_tail_pairing", "head_tail_partners"]
 
@@ -39,7 +38,8 @@ def head_tail_partners(
 ) -> tuple[Tensor, Tensor]:
     """For each image of a tail class an image of a head class, drawn evenly from the batch.
 
-    The result has a fixed size, so nothing waits for the device: see :func:`head_tail_pairing` for the short form.
+    The result has a fixed size, so nothing waits for the device: see :func:`head_tail_pairing` for the short form. Time
+    and memory grow with the size of the batch, but for a sort, and not with its square.
 
     Args:
         labels: [B], integers.
@@ -67,11 +67,22 @@ def head_tail_partners(
     check_same_device(is_tail, labels, "is_tail", "labels")
     check_generator(generator, labels.device)
     labels = labels.long()
-    other_class = labels.unsqueeze(1) != labels
     # uniform_ and not rand, which does not compile for a changing batch size with a generator argument
-    draw = torch.empty(len(labels), device=labels.device).uniform_(generator=generator)
-    allowed = (is_tail[labels] & (draw < probability)).unsqueeze(1) & is_head[labels] & other_class
-    return draw_partners(allowed.to(torch.float32), generator)
+    draw = torch.empty((2, len(labels)), device=labels.device).uniform_(generator=generator)
+    rows = torch.arange(len(labels), device=labels.device)
+    if not len(labels):
+        return rows, rows.bool()
+    # The head images of the batch class after class, then all others; each class is one run of them.
+    heads = torch.where(is_head[labels], labels, len(is_head))
+    in_order, order = heads.sort(stable=True)
+    number = is_head[labels].sum()
+    first, after = torch.searchsorted(in_order, labels), torch.searchsorted(in_order, labels, right=True)
+    allowed = number - torch.where(is_head[labels], after - first, 0)
+    mixed = is_tail[labels] & (draw[0] < probability) & (allowed > 0)
+    # One of the allowed places, past the run of the image's own class.
+    place = torch.minimum((draw[1] * allowed).long(), (allowed - 1).clamp(min=0))
+    place = torch.where(is_head[labels] & (place >= first), place + after - first, place)
+    return torch.where(mixed, order[place.clamp(max=len(labels) - 1)], rows), mixed
 
 
 def head_tail_pairing(

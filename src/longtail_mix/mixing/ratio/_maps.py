@@ -1,26 +1,25 @@
-"""What the ratio recipes share: noise on maps, and min-max per image."""
+"""What the ratio recipes share: min-max per image, and from a noisy map to the ratio of each patch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from longtail_mix._checks import values_are_readable
 
-def uniform_like(maps: Tensor, generator: torch.Generator | None) -> Tensor:
-    """A number in [0, 1) for each pixel, float32 at least."""
-    draw = torch.empty_like(maps, dtype=torch.promote_types(maps.dtype, torch.float32))
-    return draw.uniform_(generator=generator)  # unlike rand, compiles at any batch size
+# Pixels whose intermediate maps, a megabyte each, fit into the cache of a CPU core.
+_CHUNK = 2**18
 
 
-def add_noise(maps: Tensor, noise: float, draw: Tensor) -> Tensor:
-    """Turn a `draw` in [0, 1) into noise of half width `noise` and add it; float32 at least, a new tensor.
-
-    A map without any contrast gets none: stretched later, the noise alone would pass for saliency.
-    """
-    has_contrast = maps.amax((-2, -1), keepdim=True) > maps.amin((-2, -1), keepdim=True)
-    dtype = torch.promote_types(maps.dtype, torch.float32)
-    return maps.to(dtype) + noise * (2 * draw.to(dtype) - 1) * has_contrast
+def a_few_at_a_time(ratio_of: Callable[..., Tensor], first: Tensor, *others: Tensor) -> Tensor:
+    """``ratio_of(first, *others)`` of maps [B, 1, H, W]; faster over what the cache of a CPU holds."""
+    number = max(_CHUNK // (first.shape[-2] * first.shape[-1]), 1)
+    if not values_are_readable(first) or len(first) <= number:
+        return ratio_of(first, *others)
+    chunks = zip(*(tensor.split(number) for tensor in (first, *others)), strict=True)
+    return torch.cat([ratio_of(*chunk) for chunk in chunks])
 
 
 def min_max(maps: Tensor) -> Tensor:
@@ -31,8 +30,35 @@ def min_max(maps: Tensor) -> Tensor:
     return torch.where(flat, 1, (maps - low) / torch.where(flat, 1, extent))
 
 
-def ratio_with_draw(saliency: Tensor, draw: Tensor, patch_size: int, alpha: float, noise: float) -> Tensor:
-    """The lesion-aware ratio once its random numbers are drawn: what the kernel has to equal."""
-    cut = min_max(add_noise(saliency, noise, draw)).clamp(max=alpha)
+def is_flat(maps: Tensor) -> Tensor:
+    """Whether a map has no contrast at all, [B, 1, 1, 1]; false where it holds NaN."""
+    return maps.amax((-2, -1), keepdim=True) == maps.amin((-2, -1), keepdim=True)
+
+
+def patch_means(maps: Tensor, patch_size: int) -> Tensor:
+    """The mean of each patch, as ``F.avg_pool2d(maps, patch_size)``; rows first, which is faster on a CPU."""
+    size, channels, height, width = maps.shape
+    rows, columns = height // patch_size, width // patch_size
+    of_rows = maps.reshape(size, channels, rows, patch_size, width).sum(3)
+    return of_rows.view(size, channels, rows, columns, patch_size).sum(4) / patch_size**2
+
+
+def stretched_ratio(saliency: Tensor, noisy: Tensor, patch_size: int, alpha: float) -> Tensor:
+    """The lesion-aware ratio once there is noise on the map: min-max, cut at `alpha`, mean of each patch.
+
+    ``F.avg_pool2d(min_max(noisy).clamp(max=alpha), patch_size)``, but divided after the mean and not before. A map
+    without any contrast becomes `alpha`: stretched, its noise alone would pass for saliency.
+    """
+    low = noisy.amin((-2, -1), keepdim=True)
+    extent = noisy.amax((-2, -1), keepdim=True) - low
+    flat = is_flat(saliency) | (extent == 0)
+    means = patch_means(torch.minimum(noisy - low, alpha * extent), patch_size) / torch.where(flat, 1, extent)
     # The mean of many alphas may be rounded to just above alpha.
-    return F.avg_pool2d(cut, patch_size).clamp(max=alpha).to(saliency.dtype)
+    return torch.where(flat, alpha, means.clamp(max=alpha)).to(saliency.dtype)
+
+
+def ratio_with_draw(saliency: Tensor, draw: Tensor, patch_size: int, alpha: float, noise: float) -> Tensor:
+    """The lesion-aware ratio with a number in [0, 1) given for each pixel: what the kernel has to equal."""
+    dtype = torch.promote_types(saliency.dtype, torch.float32)
+    noisy = saliency.to(dtype) + noise * (2 * draw.to(dtype) - 1)
+    return stretched_ratio(saliency, noisy, patch_size, alpha)

@@ -9,14 +9,15 @@ from longtail_mix._checks import (
     check_alike,
     check_alpha,
     check_divisible,
+    check_finite,
     check_generator,
-    check_map,
+    check_map_form,
     check_noise,
     check_whole,
 )
-from longtail_mix.mixing.ratio._maps import ratio_with_draw, uniform_like
+from longtail_mix.mixing.ratio._maps import a_few_at_a_time, stretched_ratio
+from longtail_mix.mixing.ratio._noise import add_noise, starts_of
 from longtail_mix.mixing.ratio._ratio_op import draw_seed, kernel_makes_ratio, noisy_ratio
-from longtail_mix.mixing.ratio.merge import merged_saliency
 
 __all__ = ["NOISE", "LesionAwareRatio", "PaperRatio", "lesion_aware_ratio", "paper_ratio"]
 
@@ -36,7 +37,7 @@ def lesion_aware_ratio(
 
     The same in plain PyTorch::
 
-        s = saliency + noise * (2 * torch.rand_like(saliency) - 1)
+        s = saliency + noise * (2 * torch.rand_like(saliency) - 1)  # by a faster generator, of 16 bits a pixel
         low, high = s.amin((-2, -1), keepdim=True), s.amax((-2, -1), keepdim=True)
         ratio = F.avg_pool2d(((s - low) / (high - low)).clamp(max=alpha), patch_size)
 
@@ -69,13 +70,32 @@ def lesion_aware_ratio(
         tensor([[[[0.8000, 0.0000],
                   [0.0000, 0.0000]]]])
     """
-    check_map(saliency)
+    check_map_form(saliency)
     _check(saliency, patch_size, alpha, noise, generator)
-    if kernel_makes_ratio(saliency):
-        seed = draw_seed(saliency.device, generator)
-        ratio: Tensor = noisy_ratio(saliency, None, seed, patch_size, alpha, noise)
+    return _ratio_of({"saliency": saliency}, patch_size, alpha, noise, generator)
+
+
+def _ratio_of(
+    maps: dict[str, Tensor], patch_size: int, alpha: float, noise: float, generator: torch.Generator | None
+) -> Tensor:
+    """The ratio of one map, or of two to be merged; their form has been checked, their values not."""
+    first, *others = maps.values()
+    seed = draw_seed(first.device, generator)
+    if kernel_makes_ratio(first, *others):
+        for name, values in maps.items():
+            check_finite(values, name)
+        ratio: Tensor = noisy_ratio(first, others[0] if others else None, seed, patch_size, alpha, noise)
         return ratio
-    return ratio_with_draw(saliency, uniform_like(saliency, generator), patch_size, alpha, noise)
+
+    def of_some(*some: Tensor) -> Tensor:
+        *some_maps, starts = some
+        for name, values in zip(maps, some_maps, strict=True):
+            check_finite(values, name)
+        merged = some_maps[0] if len(some_maps) == 1 else torch.maximum(*some_maps)
+        return stretched_ratio(merged, add_noise(merged, noise, starts), patch_size, alpha)
+
+    starts = starts_of(seed, len(first), first.shape[-2] * first.shape[-1])
+    return a_few_at_a_time(of_some, first, *others, starts)
 
 
 def _check(maps: Tensor, patch_size: int, alpha: float, noise: float, generator: torch.Generator | None) -> None:
@@ -151,14 +171,11 @@ def paper_ratio(
         >>> paper_ratio(torch.rand(2, 1, 32, 32), torch.rand(2, 1, 32, 32), patch_size=8).shape
         torch.Size([2, 1, 4, 4])
     """
-    if not kernel_makes_ratio(tail, head):
-        return lesion_aware_ratio(merged_saliency(tail, head), patch_size, alpha, noise, generator)
-    check_map(tail, "tail")
-    check_map(head, "head")
+    check_map_form(tail, "tail")
+    check_map_form(head, "head")
     check_alike(tail, head, "tail", "head")
     _check(tail, patch_size, alpha, noise, generator)
-    ratio: Tensor = noisy_ratio(tail, head, draw_seed(tail.device, generator), patch_size, alpha, noise)
-    return ratio
+    return _ratio_of({"tail": tail, "head": head}, patch_size, alpha, noise, generator)
 
 
 class PaperRatio(nn.Module):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_alike, check_divisible, check_generator, check_map
-from longtail_mix.mixing.ratio._maps import add_noise, min_max, uniform_like
+from longtail_mix._checks import check_alike, check_divisible, check_finite, check_generator, check_map_form
+from longtail_mix.mixing.ratio._maps import a_few_at_a_time, is_flat, min_max, patch_means
+from longtail_mix.mixing.ratio._noise import add_noise, starts_of
+from longtail_mix.mixing.ratio._ratio_op import draw_seed
 from longtail_mix.mixing.ratio.paper import NOISE, check_ratio_options
 
 __all__ = ["ReleasedRatio", "released_ratio"]
@@ -60,18 +61,25 @@ def released_ratio(
         tensor([[[[0.8000, 0.8000],
                   [0.7500, 0.7500]]]])
     """
-    check_map(tail, "tail")
-    check_map(head, "head")
+    check_map_form(tail, "tail")
+    check_map_form(head, "head")
     check_alike(tail, head, "tail", "head")
     check_ratio_options(patch_size, alpha, noise)
     check_divisible(tail, patch_size, "tail")
     check_generator(generator, tail.device)
+    pixels = tail.shape[-2] * tail.shape[-1]
+    starts = [starts_of(draw_seed(tail.device, generator), len(tail), pixels) for _ in range(2)]
 
-    def at_least_half(saliency: Tensor) -> Tensor:
-        patches = F.avg_pool2d(add_noise(saliency, noise, uniform_like(saliency, generator)), patch_size)
-        return min_max(patches) / 2 + 0.5
+    def at_least_half(saliency: Tensor, starts: Tensor) -> Tensor:
+        patches = patch_means(add_noise(saliency, noise, starts), patch_size)
+        return torch.where(is_flat(saliency), 1, min_max(patches) / 2 + 0.5)
 
-    return torch.maximum(at_least_half(tail), at_least_half(head)).clamp(max=alpha).to(tail.dtype)
+    def of_some(tail: Tensor, head: Tensor, tail_starts: Tensor, head_starts: Tensor) -> Tensor:
+        check_finite(tail, "tail")
+        check_finite(head, "head")
+        return torch.maximum(at_least_half(tail, tail_starts), at_least_half(head, head_starts)).clamp(max=alpha)
+
+    return a_few_at_a_time(of_some, tail, head, *starts).to(tail.dtype)
 
 
 class ReleasedRatio(nn.Module):

@@ -1,0 +1,44 @@
+"""Noise for maps from one number of the generator: each value follows from that number and the place of its pixel.
+
+SplitMix64 (Steele, Lea, Flood 2014): the n-th output is a mixing function of ``seed + n * GAMMA``. So all pixels are
+made at once, in some ten passes over an eighth of their bytes, where a draw for each from the generator takes most of
+the time of a ratio on a CPU. Each output of 64 bits is noise for four pixels, of 16 bits each: 65,536 levels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+GAMMA = 0x9E3779B97F4A7C15 - 2**64  # as signed numbers, whose products and sums wrap alike
+_FIRST = 0xBF58476D1CE4E5B9 - 2**64
+_SECOND = 0x94D049BB133111EB - 2**64
+_LEVELS = 2.0**-15
+
+
+def splitmix64(start: Tensor, count: int) -> Tensor:
+    """The first `count` outputs for each seed of int64 `start` [...]: [..., count], int64."""
+    state = torch.arange(1, count + 1, device=start.device) * GAMMA + start.unsqueeze(-1)
+    # A right shift of signed numbers brings in the sign: the mask takes it away.
+    state ^= (state >> 30).bitwise_and_(2**34 - 1)
+    state *= _FIRST
+    state ^= (state >> 27).bitwise_and_(2**37 - 1)
+    state *= _SECOND
+    state ^= (state >> 31).bitwise_and_(2**33 - 1)
+    return state
+
+
+def starts_of(seed: Tensor, size: int, pixels: int) -> Tensor:
+    """Where the outputs of each of `size` images begin, for :func:`signed_noise`: [size], int64."""
+    return seed + torch.arange(size, device=seed.device) * -(-pixels // 4) * GAMMA
+
+
+def signed_noise(starts: Tensor, pixels: int) -> Tensor:
+    """Uniform whole numbers from -2^15 to 2^15 - 1, int16 [size, pixels]; divided by 2^15, noise in [-1, 1)."""
+    return splitmix64(starts, -(-pixels // 4)).view(torch.int16)[:, :pixels]
+
+
+def add_noise(maps: Tensor, noise: float, starts: Tensor) -> Tensor:
+    """Maps [B, 1, H, W] and uniform noise of half width `noise`: a new tensor, float32 at least."""
+    drawn = signed_noise(starts, maps[0].numel() if len(maps) else 0).view(maps.shape)
+    return maps.to(torch.promote_types(maps.dtype, torch.float32)).add(drawn, alpha=noise * _LEVELS)

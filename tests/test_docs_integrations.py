@@ -1,0 +1,29 @@
+"""The Python of docs/integrations.md runs as it is printed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[1] / "docs" / "integrations.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_code_block(block, monkeypatch):
+    import timm.data
+    import torch
+
+    monkeypatch.setattr(timm.data, "Mixup", timm.data.Mixup)  # put back after the block has changed it
+    names = {}
+    exec(block, names)
+    if "runpy" in names:
+        mixup_fn = timm.data.Mixup(num_classes=3, label_smoothing=0.1, mode="batch")
+        _, target = mixup_fn(torch.rand(4, 3, 8, 8), torch.tensor([0, 0, 1, 2]))
+        torch.testing.assert_close(target.sum(1), torch.ones(4))
+    if "folds" in names:
+        assert sorted(set(names["folds"].tolist())) == [0, 1, 2, 3]
+
+
+def test_the_page_has_its_three_blocks():
+    assert len(BLOCKS) == 3
