@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from atomic_files import write_text
+from reproduction.training.atomic_files import write_text
 from torch import Tensor, nn
 from tqdm import tqdm
 
