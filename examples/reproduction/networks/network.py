@@ -179,10 +179,12 @@ class Network(nn.Module):
         return features
 
     def map_layer(self, name: str | None = None) -> nn.Module:
-        """The layer of the encoder that Grad-CAM is taken at: that of this name, or the last with a feature map."""
+        """The layer of the encoder that Grad-CAM is taken at: that of this name, or the last one before pooling."""
         info: Any = getattr(self.encoder, "feature_info", None)
         known: dict[str, nn.Module] = dict(self.encoder.named_modules())
-        found = info[-1]["module"] if name is None and info else name
+        found = str(info[-1]["module"] if name is None and info else name)
+        while isinstance(known.get(found), nn.MaxPool2d):  # VGG's last convolution, with its ReLU
+            found = [*known][[*known].index(found) - 1]
         if found not in known:
             raise ValueError(f"layer: expected one of the network, as {', '.join([*known][-3:])}; got {name!r}")
         return known[found]

@@ -3,143 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from images import Task
-from report import REPLICATES, bootstrap, interval, write_metrics
+from matplotlib.figure import Figure
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_auroc
 
-from care_training import Outcome, Settings
-from longtail_mix import many_medium_few
+from longtail_mix import ClassGroups
+from longtail_mix.visualize import attention_panel
+from reproduction.methods.care import attention_means
+from reproduction.reports.markdown import cell, head, line
+from reproduction.reports.measures import REPLICATES, auroc, interval, lesion_weights, measured, replicates
+from reproduction.training.study import Judged
 
-Draws = dict[str, Tensor]
-COLUMNS = ("rarest_recall", "mca", "auc", "inside", "outside", "inside_rarest", "outside_rarest")
-HEADINGS = ("recall of the rarest", "MCA", "AUC", "map inside", "map outside", "inside, rarest", "outside, rarest")
+COLUMNS = {
+    "rarest_recall": "recall of the rarest",
+    "mca": "MCA",
+    "inside": "map inside",
+    "outside": "map outside",
+    "inside_rarest": "inside, rarest",
+    "outside_rarest": "outside, rarest",
+}
 
 
-def summarise(outcomes: Sequence[Outcome], task: Task, against: Mapping[str, str]) -> dict[str, Any]:
-    """Means over seeds in percent with 95 % intervals; and differences from the method that `against` names.
-
-    Intervals come from resampling the lesions of each class, the same for every method, and the seeds.
-    """
+def summarise(judged: Sequence[Judged], against: Mapping[str, str]) -> dict[str, Any]:
+    """Each method's measures in percent with 95 % intervals, and differences from the method that `against` names."""
+    of = {name: [one for one in judged if one.name == name] for name in dict.fromkeys(one.name for one in judged)}
+    values = {name: measures_of(own) for name, own in of.items()}
     summary: dict[str, Any] = {}
-    values, draws = {}, {}
-    for method in dict.fromkeys(outcome.method for outcome in outcomes):
-        own = [outcome for outcome in outcomes if outcome.method == method]
-        values[method], draws[method] = by_seed(own, task), resampled(own, task)
-    for method in values:
-        cells: dict[str, Any] = {}
-        for name, of_seeds in values[method].items():
-            cells[name] = {"mean": 100 * of_seeds.mean().item(), "by_seed": (100 * of_seeds).tolist()}
-            if name in draws[method]:
-                cells[name]["interval"] = interval(draws[method][name])
-            other = against.get(method)
-            if other is not None:
-                cells[name]["difference"] = 100 * (of_seeds.mean() - values[other][name].mean()).item()
-                if name in draws[method]:
-                    change = draws[method][name] - draws[other][name]
-                    cells[name]["difference_interval"] = interval(change)
-        summary[method] = cells
+    for name, (means, draws) in values.items():
+        row: dict[str, Any] = {m: {"mean": 100 * means[m], "interval": interval(draws[m])} for m in COLUMNS}
+        row["auc"] = sum(auroc(of[name])) / len(of[name])
+        if against.get(name) in values:
+            other, other_draws = values[against[name]]
+            row["against"] = against[name]
+            row["difference"] = {
+                m: {"mean": 100 * (means[m] - other[m]), "interval": interval(draws[m] - other_draws[m])}
+                for m in COLUMNS
+            }
+        summary[name] = row
     return summary
 
 
-def by_seed(own: Sequence[Outcome], task: Task) -> Draws:
-    """Each measure for each seed, [seeds] float64; recalls as one measure for each class."""
-    labels, classes = task.test.labels.cpu(), len(task.classes)
-    rarest = rarest_class(task)
-    measured: dict[str, list[float]] = {}
-    for outcome in own:
-        hits = (outcome.logits.argmax(1) == labels).double()
-        recall = [hits[labels == c].mean().item() for c in range(classes)]
-        inside, outside = outcome.attention.double().unbind(1)
-        of_rarest = labels == rarest
-        row = {
-            "rarest_recall": recall[rarest],
-            "mca": sum(recall) / classes,
-            "auc": multiclass_auroc(outcome.logits.double(), labels, classes).item(),
-            "inside": inside.nanmean().item(),
-            "outside": outside.nanmean().item(),
-            "inside_rarest": inside[of_rarest].nanmean().item(),
-            "outside_rarest": outside[of_rarest].nanmean().item(),
-            **{f"recall of {name}": value for name, value in zip(task.classes, recall, strict=True)},
-        }
-        for name, value in row.items():
-            measured.setdefault(name, []).append(value)
-    return {name: torch.tensor(of_seeds, dtype=torch.float64) for name, of_seeds in measured.items()}
+def measures_of(own: Sequence[Judged]) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """Means over the seeds of one method, and their replicates [R] for resampled lesions; NaN without masks."""
+    rarest = rarest_class(own[0])
+    groups = ClassGroups(tuple(c for c in range(own[0].logits.shape[1]) if c != rarest), (), (rarest,))
+    scores, drawn = measured(own, groups), replicates(own, groups)
+    means = {"rarest_recall": scores["few_recall"].item(), "mca": scores["balanced_accuracy"].item()}
+    draws = {"rarest_recall": drawn["few_recall"], "mca": drawn["balanced_accuracy"]}
+    weights = lesion_weights(own, REPLICATES)
+    looks = [looked(one) for one in own]
+    for suffix in ("", "_rarest"):
+        for at, part in enumerate(("inside", "outside")):
+            each, resampled = [], []
+            for one, look, weight in zip(own, looks, weights, strict=True):
+                counted = ~look[:, at].isnan() & ((one.side.labels == rarest) | (suffix == ""))
+                each.append(look[counted, at].mean().item())
+                resampled.append(weight[:, counted] @ look[counted, at] / weight[:, counted].sum(1))
+            means[part + suffix] = sum(each) / len(each)
+            draws[part + suffix] = torch.stack(resampled).mean(0)
+    return means, draws
 
 
-def resampled(own: Sequence[Outcome], task: Task) -> Draws:
-    """Replicates of each measure but the AUC, which a confusion matrix does not tell."""
-    labels, rarest = task.test.labels.cpu(), rarest_class(task)
-    logits = torch.stack([outcome.logits for outcome in own])
-    draws = bootstrap(logits, labels, task.test.lesions, many_medium_few(task.class_counts()))
-    result = {"rarest_recall": draws["recall"][:, rarest], "mca": draws["balanced_accuracy"]}
-    result |= {f"recall of {name}": draws["recall"][:, c] for c, name in enumerate(task.classes)}
-    attention = torch.stack([outcome.attention for outcome in own]).double()  # [seeds, N, 2]
-    everything = torch.ones_like(labels, dtype=torch.bool)
-    for suffix, rows in (("", everything), ("_rarest", labels == rarest)):
-        lesions = [lesion for lesion, kept in zip(task.test.lesions, rows.tolist(), strict=True) if kept]
-        for side, name in enumerate(("inside", "outside")):
-            result[name + suffix] = resampled_means(attention[:, rows, side], lesions)
-    return result
+def looked(one: Judged) -> Tensor:
+    """The mean of the maps inside and outside the lesions [N, 2]."""
+    if one.side.masks is None:
+        return torch.full((len(one.side), 2), torch.nan, dtype=torch.float64)
+    return attention_means(one.told["cam"], one.side.masks)
 
 
-def resampled_means(values: Tensor, lesions: Sequence[str], replicates: int = REPLICATES) -> Tensor:
-    """Means of [seeds, N] over drawn lesions and seeds [replicates], NaN left out; the same draws at every call."""
-    generator = torch.Generator().manual_seed(0)
-    names = {name: i for i, name in enumerate(dict.fromkeys(lesions))}
-    lesion_of = torch.tensor([names[lesion] for lesion in lesions])
-    drawn = torch.randint(len(names), (replicates, len(names)), generator=generator)
-    times = torch.zeros(replicates, len(names), dtype=torch.float64)
-    times.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
-    weights = times[:, lesion_of] * ~values[0].isnan()  # [replicates, N]
-    means = weights @ values.nan_to_num(0).T / weights.sum(1, keepdim=True)  # [replicates, seeds]
-    chosen = torch.randint(len(values), (replicates, len(values)), generator=generator)
-    return means.gather(1, chosen).mean(1)
-
-
-def rarest_class(task: Task) -> int:
+def rarest_class(one: Judged) -> int:
     """The class with the fewest training images."""
-    counts = task.class_counts()
-    return counts.index(min(counts))
+    counts: Sequence[int] = one.facts["training_images"]
+    return list(counts).index(min(counts))
 
 
-def table(summary: Mapping[str, Any], task: Task) -> str:
-    """Markdown: measures in percent, differences, recalls of the classes."""
-    lines = [row("test, %", HEADINGS), rule(HEADINGS)]
-    lines += [row(method, [cell(cells[c], "mean", "interval") for c in COLUMNS]) for method, cells in summary.items()]
-    changed = {method: cells for method, cells in summary.items() if "difference" in cells["mca"]}
+def tables(summary: Mapping[str, Any]) -> str:
+    """Markdown: measures, then differences."""
+    lines = [*head("test, %", [*COLUMNS.values(), "AUC"])]
+    lines += [line(name, [*(cell(row[m]) for m in COLUMNS), f"{row['auc']:.3f}"]) for name, row in summary.items()]
+    changed = {name: row for name, row in summary.items() if "difference" in row}
     if changed:
-        lines += ["", row("difference", HEADINGS), rule(HEADINGS)]
-        for method, cells in changed.items():
-            lines.append(row(method, [cell(cells[c], "difference", "difference_interval", "+") for c in COLUMNS]))
-    lines += ["", row("recall, %", task.classes), rule(task.classes)]
-    for method, cells in summary.items():
-        lines.append(row(method, [cell(cells[f"recall of {c}"], "mean", "interval") for c in task.classes]))
+        lines += ["", *head("difference", ["from", *COLUMNS.values()])]
+        lines += [
+            line(name, [row["against"], *(cell(row["difference"][m], "+") for m in COLUMNS)])
+            for name, row in changed.items()
+        ]
     return "\n".join(lines)
 
 
-def row(first: str, cells: Sequence[str]) -> str:
-    return "| " + " | ".join([first, *cells]) + " |"
-
-
-def rule(headings: Sequence[str]) -> str:
-    return "|" + " --- |" * (len(headings) + 1)
-
-
-def cell(measure: Mapping[str, Any], value: str, bounds: str, sign: str = "") -> str:
-    if bounds not in measure:
-        return f"{measure[value]:{sign}.1f}"
-    low, high = measure[bounds]
-    return f"{measure[value]:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
-
-
-def write_report(
-    folder: Path, task: Task, settings: Settings, outcomes: Sequence[Outcome], summary: Mapping[str, Any], **about: Any
-) -> None:
-    """metrics.json under `folder`."""
-    seeds = [outcome.seed for outcome in outcomes]
-    write_metrics(folder, task, settings, seeds, {**about, "metrics": summary}, "accelerate")
+def panel(judged: Sequence[Judged], classes: Sequence[str], count: int = 6) -> Figure:
+    """Images of the rarest class with the maps of each method and what it said, after Fig. 10."""
+    side = judged[0].side
+    rows = (side.labels == rarest_class(judged[0])).nonzero().flatten()[:count]
+    each = [[classes[label] for label in one.logits[rows].argmax(1).tolist()] for one in judged]
+    said = ["\n".join(names) for names in zip(*each, strict=True)]
+    masks = torch.zeros_like(side.images[rows, :1], dtype=torch.bool) if side.masks is None else side.masks[rows]
+    return attention_panel(side.images[rows], masks, {one.name: one.told["cam"][rows] for one in judged}, said)

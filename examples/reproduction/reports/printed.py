@@ -25,7 +25,7 @@ LSM_CIFAR100: Mapping[str, Mapping[float, float]] = {
     }.items()
 }
 
-# CARE (Xu et al.), Table 2, Skin: recall of the rarest class in %, AUC, mean class accuracy in %; ResNet-50.
+# CARE (Zhuang et al. 2023), Table 2, Skin: recall of the rarest class in %, AUC, mean class accuracy in %; ResNet-50.
 CARE_SKIN: Mapping[str, tuple[float, float, float]] = {
     "ce": (52.2, 0.962, 74.1),
     "ce+care": (73.9, 0.973, 78.2),

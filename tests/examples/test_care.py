@@ -1,0 +1,104 @@
+"""The CARE program: its rows, the paper's settings and figures written out once more, one short run."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import care
+from reproduction.criteria.losses import CrossEntropy, Focal
+from reproduction.criteria.weightings import ClassBalanced
+from reproduction.data.boxes import BooleanMap, Boxes, Segmented
+from reproduction.data.isic2018 import ISIC2018, Stratified
+from reproduction.data.maps import FineGrained, SkinContrast
+from reproduction.methods.care import CARE, Continued, Plain
+from reproduction.reports.printed import CARE_SKIN
+from reproduction.reports.program import run
+from reproduction.training.describe import describe
+from reproduction.training.printed_views import TurnedViews
+
+
+def test_the_rows():
+    turned = TurnedViews(224, (1.0, 1.0), (1.0, 1.0), 0.5, rotation=180.0, jitter=0.2)
+    bases = {
+        "ce": Plain(criterion=CrossEntropy()),
+        "csl": Plain(criterion=CrossEntropy(ClassBalanced())),
+        "fl": Plain(criterion=Focal(2.0)),
+        "da": Plain(criterion=CrossEntropy(), views=turned),
+    }
+    boxes = {
+        "": Boxes(),
+        "-skin": Boxes(SkinContrast()),
+        "-fine-grained": Boxes(FineGrained()),
+        "-boolean-map": Boxes(BooleanMap()),
+        "-segmenter": Boxes(Segmented(Path("runs/segmenter/isic2017/lraspp.pt"))),
+        "-deeplabv3": Boxes(Segmented(Path("runs/segmenter/paper/deeplabv3.pt"))),
+        "-3-classes": Boxes(masked_classes=3),
+    }
+    expected = {}
+    for base, first in bases.items():
+        expected[base] = first
+        expected[f"{base}-continued"] = Continued(first, 1.0, first.views)
+        for name, where in boxes.items():
+            expected[f"{base}+care{name}"] = CARE(first, 1.0, first.views, where, 0.5, 0.7, 1.0, False)
+        expected[f"{base}+care-over-all"] = CARE(first, 1.0, first.views, Boxes(), 0.5, 0.7, 1.0, True)
+    assert expected == care.ROWS
+    assert care.AGAINST["fl+care-skin"] == "fl-continued"
+    assert len(care.AGAINST) == 4 * 8
+
+
+@pytest.mark.parametrize("network", ["resnet50", "resnet18", "resnet152", "vgg19"])
+def test_the_papers_form(network):
+    study = care.FORMS["paper" if network == "resnet50" else f"paper-{network}"][1]
+    assert study.data == ISIC2018(Stratified(0.2), with_masks=True)
+    assert study.test
+    assert describe(study.recipe) == {
+        "is": "Recipe",
+        "backbone": {"is": "Backbone", "name": network, "weights": "hub", "output_stride": None},
+        "frame": {"is": "Squash", "size": 224},  # whole frames
+        "views": {
+            "is": "ViewSettings",
+            "size": 224,
+            "crop_scale": [1.0, 1.0],
+            "crop_ratio": [1.0, 1.0],
+            "flip": 0.0,
+            "operations": 0,
+            "magnitude": 9.0,
+        },
+        "images": 200 * 83 * 96,
+        "batch_size": 96,
+        "optimiser": {"is": "AdamW", "learning_rate": 1e-4, "weight_decay": 0.0},
+        "schedule": {"is": "Constant"},
+        "ema": 0.0,
+        "precision": "no",
+        "keep_best": False,
+    }
+
+
+def test_the_printed_figures():
+    assert CARE_SKIN == {
+        "ce": (52.2, 0.962, 74.1),
+        "ce+care": (73.9, 0.973, 78.2),
+        "csl": (56.5, 0.981, 77.2),
+        "csl+care": (65.2, 0.986, 81.0),
+        "fl": (52.2, 0.918, 71.5),
+        "fl+care": (60.9, 0.933, 73.9),
+        "da": (56.6, 0.862, 54.4),
+        "da+care": (60.3, 0.885, 56.2),
+    }
+    assert CARE_SKIN.keys() <= care.ROWS.keys()
+
+
+def test_runs_both_stages_and_reports(tmp_path, monkeypatch, capsys):
+    options = ["short", "--recipe.images", "16", "--recipe.batch-size", "8", "--device", "cpu", "--out", str(tmp_path)]
+    options += ["--data.counts", *"6422222", "--data.test-per-class", "2", "--data.validation-per-class", "0"]
+    options += ["--recipe.frame.size", "32", "--recipe.views.size", "32"]
+    monkeypatch.setattr(sys, "argv", ["care.py", *options])
+    run(care.__doc__, care.ROWS, care.FORMS, care.report)
+    printed = capsys.readouterr().out
+    assert "| csl+care | csl-continued |" in printed
+    assert "printed / ours" not in printed  # made-up images are not the paper's
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert list(report["rows"]) == ["csl", "csl-continued", "csl+care"]
+    assert (tmp_path / "attention.png").read_bytes().startswith(b"\x89PNG")
