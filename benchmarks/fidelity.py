@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from reproduction.training.atomic_files import write_text
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -40,6 +39,7 @@ from longtail_mix import (
     SkinContrastSaliency,
     SpectralResidualSaliency,
 )
+from reproduction.training.atomic_files import write_text
 
 WITH_SEGMENTER = ("segmenter", "segmenter and skin contrast", "segmenter and skin contrast, centre prior")
 SUMMARY = "detectors against lesion masks, and what their mixes keep"
