@@ -51,7 +51,7 @@ def run(
     )
     try:
         judged = run_study(study, (rows_of or {}).get(named[0], rows))
-    except ValueError as error:
+    except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
         sys.exit(f"{Path(sys.argv[0]).name}: {error}")
     if judged:
         print(f"\n{report(study, judged)}")

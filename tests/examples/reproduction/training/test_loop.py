@@ -161,7 +161,8 @@ def test_who_is_asked_to_end_writes_a_checkpoint_first_and_goes_on_from_it(tmp_p
 def test_judging_takes_images_from_0_to_1_in_parts_at_the_size_of_the_views(tmp_path):
     run = training(tmp_path, 2.0)
     images = torch.arange(7 * 3, dtype=torch.uint8).view(7, 3, 1, 1).expand(7, 3, 4, 4)
+    side = Images(images, torch.zeros(7, dtype=torch.int64), tuple("abcdefg"))
     for size in (4, 2):
-        logits = judge(run.accelerator, run.learner, images, size, batch_size=3)
-        torch.testing.assert_close(logits, 2 * images[..., 0, 0] / 255)
+        told = judge(run.accelerator, run.learner, side, size, batch_size=3)
+        torch.testing.assert_close(told["logits"], 2 * images[..., 0, 0] / 255)
     assert not run.learner.training

@@ -1,0 +1,203 @@
+"""Trainings of the programs' own rows in processes of their own, killed or on two ranks: run by test_programs.py.
+
+python program_runs.py FOLDER {kill,ranks} PROGRAM:METHOD ... imports everything once and forks a process for each run.
+It writes FOLDER/ends.json; what belongs to a row that came out as it should is removed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from reproduction.data.frames import Squash
+from reproduction.data.synthetic import Synthetic
+from reproduction.networks import segmenters
+from reproduction.networks.network import Backbone
+from reproduction.training.atomic_files import write_json
+from reproduction.training.optimisers import SGD
+from reproduction.training.study import Study, plan, run_study
+
+SIZE, BATCH, STEPS, KILLS = 32, 8, 10, 5
+FEW = Synthetic(counts=(12, 9, 7, 6, 5, 4, 3), test_per_class=1, validation_per_class=1)
+
+
+def small(program: str, method: str, out: Path) -> Study:
+    """The program's first form with a handful of images, made up, and steps; network and all else as they are."""
+    study: Study = next(iter(import_module(program).FORMS.values()))[1]
+    recipe = study.recipe
+    recipe = replace(
+        recipe,
+        frame=Squash(SIZE),
+        views=replace(recipe.views, size=SIZE),
+        images=STEPS * BATCH,
+        batch_size=BATCH,
+        ema=0.5,
+    )
+    data = FEW if isinstance(study.data, Synthetic) else study.data
+    return replace(
+        study, data=data, recipe=recipe, methods=(method,), seeds=(0,), out=out, device="cpu", checkpoint_every=2
+    )
+
+
+def forked(work: Callable[[], object]) -> int:
+    """The id of a new process that does `work` and ends."""
+    process = os.fork()
+    if process == 0:
+        status = 1
+        signal.alarm(600)  # who waits for a process that never comes does not wait for ever
+        try:
+            work()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    return process
+
+
+def wait(process: int) -> int:
+    """How it ended: its status, or minus the signal that killed it."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def steps_in(out: Path) -> int:
+    """How many steps the histories of all trainings have together."""
+    return sum(path.read_text().count('"loss"') for path in out.rglob("history.jsonl"))
+
+
+def killed(work: Callable[[], object], out: Path, steps: int, delay: float) -> int:
+    """Do `work` until so many steps are done, and so many seconds more, then kill it."""
+    process = forked(work)
+    while steps_in(out) < steps:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    time.sleep(delay)
+    os.kill(process, signal.SIGKILL)
+    return wait(process)
+
+
+def results(study: Study, rows: Any) -> dict[str, Any]:
+    """All that the trainings left: checkpoints and what was told of the images."""
+    found: dict[str, Any] = {}
+    for run in plan(study, rows):
+        for path in sorted(run.folder.path.glob("*.pt")):
+            state = torch.load(path, weights_only=True)
+            if "progress" in state:
+                state["progress"]["seconds"] = 0.0  # nobody promises those
+            found[f"{run.name}/{path.name}"] = state
+    return found
+
+
+def differences(one: Any, other: Any, name: str = "") -> list[str]:
+    """The places where two nested values differ in a bit."""
+    if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
+        return [place for key in one for place in differences(one[key], other[key], f"{name}/{key}")]
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        parts = zip(one, other, strict=True)
+        return [place for i, (a, b) in enumerate(parts) for place in differences(a, b, f"{name}/{i}")]
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        same = one.dtype == other.dtype and torch.equal(one, other)
+    else:
+        same = one == other
+    return [] if same else [name]
+
+
+def kill(folder: Path, program: str, method: str) -> dict[str, Any]:
+    """One training left alone, one killed five times at random moments; what differs in the end."""
+    rows = import_module(program).ROWS
+    whole, stopped = (small(program, method, folder / name) for name in ("whole", "stopped"))
+    began = time.perf_counter()
+    ends = [wait(forked(lambda: run_study(whole, rows)))]
+    total = steps_in(whole.out)
+    draw = random.Random(f"{program}:{method}")
+    for steps in sorted(draw.randrange(max(total - 3, 1)) for _ in range(KILLS)):
+        ends.append(killed(lambda: run_study(stopped, rows), stopped.out, steps, draw.uniform(0, 0.03)))
+    ends.append(wait(forked(lambda: run_study(stopped, rows))))
+    one, other = (results(study, rows) for study in (whole, stopped))
+    left = [str(path) for path in stopped.out.rglob("*.part")]
+    return {
+        "ends": ends,
+        "steps": total,
+        "tensors": len(one),
+        "different": differences(one, other) + left,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def without_batch_norm(module: nn.Module) -> nn.Module:
+    """Each BatchNorm replaced by a GroupNorm of one group."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(module, name, nn.GroupNorm(1, child.num_features))
+        else:
+            without_batch_norm(child)
+    return module
+
+
+def on_two_ranks(work: Callable[[], object]) -> list[int]:
+    """How two processes end that are started over gloo as torchrun and accelerate launch start them."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    ranks = []
+    for rank in range(2):
+        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": port}
+        os.environ |= {name: str(value) for name, value in place.items()}
+        ranks.append(forked(work))
+    for name in place:
+        del os.environ[name]
+    return list(map(wait, ranks))
+
+
+def ranks(folder: Path, program: str, method: str) -> dict[str, Any]:
+    """The losses of one process and of two, without BatchNorm, which processes on a CPU do not share."""
+    rows = import_module(program).ROWS
+    original = segmenters.NETWORKS["lraspp"]
+    segmenters.NETWORKS["lraspp"] = lambda: without_batch_norm(original())
+    studies = []
+    for name in ("one", "two"):
+        study = small(program, method, folder / name)
+        # Adam makes whole steps of gradients that differ by a rounding error from zero.
+        recipe = replace(study.recipe, backbone=Backbone("tiny_hybrid", "none"), optimiser=SGD(0.01))
+        studies.append(replace(study, recipe=recipe))
+    one, two = studies
+    ends = [wait(forked(lambda: run_study(one, rows))), *on_two_ranks(lambda: run_study(two, rows))]
+    segmenters.NETWORKS["lraspp"] = original
+    losses, processes = [], []
+    for study in studies:
+        facts = [run.folder.facts() for run in plan(study, rows)]
+        losses.append([loss for fact in facts for loss in fact["losses"]])
+        processes += [fact["processes"] for fact in facts]
+    return {"ends": ends, "losses": losses, "processes": sorted(set(processes))}
+
+
+def main(folder: Path, mode: str, pairs: list[str]) -> None:
+    """Every pair after the other; ends.json is written after each."""
+    ends: dict[str, Any] = {}
+    for number, pair in enumerate(pairs):
+        program, method = pair.split(":", 1)
+        ends[pair] = (kill if mode == "kill" else ranks)(folder / str(number), program, method)
+        if not ends[pair].get("different"):
+            shutil.rmtree(folder / str(number))
+        write_json(folder / "ends.json", ends)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
