@@ -18,7 +18,7 @@ from reproduction.reports.program import run
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
-PROGRAMS = [path.stem for path in sorted(EXAMPLES.glob("*.py")) if "\nFORMS" in path.read_text()]
+PROGRAMS = [path.stem for path in sorted(EXAMPLES.glob("*.py")) if "reproduction.reports.program" in path.read_text()]
 EVERY = [f"{program}:{method}" for program in PROGRAMS for method in import_module(program).ROWS]
 # A kind each: a mix with maps, another one's weights, two views and a queue.
 KILLED = ["compare:balanced-softmax+skin-swap", "compare:post-hoc", "lsm:ldam-drw+lsm", "spmix:paco"]
