@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -175,7 +175,7 @@ def run_study(study: Study, rows: Mapping[str, Method]) -> list[Judged]:
             for run in todo:
                 train(study, run)
     names = study.methods or tuple(rows)
-    judged = [judged_run(study, run) for run in runs if run.name in names] if state.is_main_process else []
+    judged = judge_all(study, [run for run in runs if run.name in names]) if state.is_main_process else []
     state.wait_for_everyone()
     return judged
 
@@ -184,6 +184,8 @@ def prepare(study: Study, runs: Sequence[Planned]) -> None:
     """Decode the images and compute the maps once, before several processes want them."""
     for seed in dict.fromkeys(run.seed for run in runs if not finished(run)):
         task = study.data.task(study.recipe.frame, seed)
+        if task.validation is None and not study.test:
+            raise ValueError("data.split: expected one with a validation part, or --test, got neither")
         for source in dict.fromkeys(run.method.maps for run in runs if run.seed == seed and not finished(run)):
             if source is not None:
                 with_maps(task.train, source, torch.device(study.device))
@@ -293,19 +295,21 @@ def facts_of(progress: Progress, recipe: Recipe, task: Task, accelerator: Accele
     }
 
 
-def judged_run(study: Study, run: Planned) -> Judged:
-    """What a trained method says of the validation or the test side, and of that side on other skin."""
-    task = study.data.task(study.recipe.frame, run.seed)
-    side = task.test() if study.test else task.validation
-    if side is None:
-        raise ValueError("data.split: expected one with a validation part, or --test, got neither")
+def judge_all(study: Study, runs: Sequence[Planned]) -> list[Judged]:
+    """What every trained method says of the validation or the test side, and of that side on other skin."""
     name = "test" if study.test else "validation"
-    told = kept_told(study, run, task, lambda: side, name)
-    swapped = tuple(
-        kept_told(study, run, task, partial(on_other_skin, side, swap), f"{name}-skin-{swap}")["logits"]
-        for swap in range(study.swaps)
-    )
-    return Judged(run.name, run.seed, told, side, run.folder.facts(), swapped)
+    judged: dict[Path, Judged] = {}
+    for seed in dict.fromkeys(run.seed for run in runs):
+        task = study.data.task(study.recipe.frame, seed)
+        side = task.test() if study.test else task.validation
+        assert side is not None  # or it would have been refused
+        sides = {name: lambda side=side: side}
+        sides |= {f"{name}-skin-{swap}": cache(partial(on_other_skin, side, swap)) for swap in range(study.swaps)}
+        for run in (run for run in runs if run.seed == seed):
+            told = {kind: kept_told(study, run, task, load, kind) for kind, load in sides.items()}
+            swapped = tuple(told[kind]["logits"] for kind in told if kind != name)
+            judged[run.folder.path] = Judged(run.name, seed, told[name], side, run.folder.facts(), swapped)
+    return [judged[run.folder.path] for run in runs]
 
 
 def kept_told(study: Study, run: Planned, task: Task, load: Callable[[], Images], name: str) -> Told:
