@@ -11,21 +11,33 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # MkDocs loads this file by its path
 
-from mkdocs.config.defaults import MkDocsConfig  # noqa: E402 - the path above comes first
-from mkdocs.structure.files import File, Files  # noqa: E402
-from mkdocs.structure.pages import Page  # noqa: E402
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
-from tools.api_pages import TITLES, page_of, public_names  # noqa: E402
+from tools.api_pages import TITLES, page_of, public_names
 
-_OUTSIDE = re.compile(r"\]\(\.\./((?!README)[^)#]+)\)")
+_OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./((?!README)[^)#]+)\)")
 _ROLE = re.compile(r":(?:class|func|meth|mod|attr|data):<code>(~?)([\w.]+)</code>")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """The API reference in the navigation."""
+    """In the navigation, the API reference; and among the guides, pages that nobody has placed."""
+    assert config.nav is not None
+    placed = {page for part in config.nav for pages in part.values() for page in map(_file_of, pages)}
+    guides = next(part["Guides"] for part in config.nav if "Guides" in part)
+    guides += [{_title(path): path.name} for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in placed]
     pages = [{TITLES.get(room, room): f"api/{room}.md"} for room in public_names()]
     config.nav.append({"API": [{"Public names": "api/index.md"}, *pages]})
     return config
+
+
+def _file_of(entry: str | dict[str, str]) -> str:
+    return entry if isinstance(entry, str) else next(iter(entry.values()))
+
+
+def _title(path: Path) -> str:
+    return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -50,7 +62,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Links to files outside docs/ lead to copies of them."""
     if "/" in page.file.src_uri:  # there ".." is docs/ itself
         return markdown
-    return _OUTSIDE.sub(r"](source/\1)", markdown).replace("](../README.md)", "](index.md)")
+    return _OUTSIDE.sub(_to_copy, markdown).replace("](../README.md)", "](index.md)")
+
+
+def _to_copy(link: re.Match[str]) -> str:
+    text, path = link.groups()
+    return f"[{text}](source/{path})" if (ROOT / path).is_file() else text
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs's form
@@ -68,7 +85,7 @@ def _as_link(role: re.Match[str]) -> str:
 def _linked_files() -> list[str]:
     """The files outside docs/ that its pages link to."""
     pages = (path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
-    return sorted({path for text in pages for path in _OUTSIDE.findall(text)})
+    return sorted({path for text in pages for _, path in _OUTSIDE.findall(text) if (ROOT / path).is_file()})
 
 
 def _made_up_preview() -> str:
