@@ -1,6 +1,7 @@
 # Two commands on a machine that has git, make and Python 3.10 or newer:
 #   make demo    compare methods on made-up images (on ISIC 2018 where ISIC2018_ROOT points at it), report in runs/demo/
 #   make test    lint, types, tests, doctests, coverage
+# and for those who write it: make docs, make wheel check-wheel
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS)
 KERNEL_TESTS := $(wildcard tests/*/test_*_triton.py tests/*/*/test_*_triton.py)
 DEMO_FORM := $(if $(ISIC2018_ROOT),isic2018,short)
 
-.PHONY: demo test lint types wheel clean
+.PHONY: demo test lint types docs wheel check-wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/compare.py $(DEMO_FORM) --methods $(DEMO_METHODS) --recipe.images $(DEMO_IMAGES) --jobs 2 \
@@ -33,8 +34,16 @@ lint: $(VENV)/installed
 types: $(VENV)/installed
 	$(BIN)/mypy
 
+# The site in site/, warnings as errors, every link checked; open site/index.html.
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 wheel: $(VENV)/installed
 	$(BIN)/python -m build --outdir dist
+
+# Nothing that does not belong is in it, and an empty environment can mix with it.
+check-wheel:
+	$(BIN)/python tools/check_wheel.py dist
 
 # Made again when the dependencies change; a stopped install leaves no mark and is taken up again.
 $(VENV)/installed: pyproject.toml
@@ -43,4 +52,4 @@ $(VENV)/installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist runs
+	rm -rf $(VENV) dist runs site

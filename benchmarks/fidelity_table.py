@@ -99,4 +99,8 @@ def _cell(measure: Measure | int, with_interval: bool) -> str:
     assert isinstance(ends, list)
     if math.isnan(value):
         return ""
-    return f"{value:.3f} ({ends[0]:.3f}-{ends[1]:.3f})" if with_interval else f"{value:.3f}"
+    if not with_interval:
+        return f"{value:.3f}"
+    if any(map(math.isnan, ends)):
+        return f"{value:.3f} (too few for an interval)"
+    return f"{value:.3f} ({ends[0]:.3f}-{ends[1]:.3f})"

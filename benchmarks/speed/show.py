@@ -1,4 +1,4 @@
-"""Print the tables of results that were measured before, also of a run that was stopped, and draw their image."""
+"""Print the tables of results that were measured before, also of a run that was stopped; draw them where asked."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from benchmarks.speed.plot import draw
 from benchmarks.speed.results import Results
 from benchmarks.speed.table import as_text, short
 
-SUMMARY = "print and draw what was measured before"
+SUMMARY = "print what was measured before, and draw it with --plot"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, nargs="+", help="as run and steps write them")
-    parser.add_argument("--short", action="store_true", help="a line for each problem, no image")
+    parser.add_argument("--short", action="store_true", help="a line for each problem")
+    parser.add_argument("--plot", action="store_true", help="draw a PNG beside each file")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -22,5 +23,5 @@ def run(options: argparse.Namespace) -> None:
         results = Results.read(path)
         print(f"{path}: {results.about['device']}, {results.about['command']}\n")
         print(short(results) if options.short else as_text(results))
-        if not options.short and any("contenders" in record for record in results.records):
+        if options.plot and any("contenders" in record for record in results.records):
             draw(results, path.with_suffix(".png"))

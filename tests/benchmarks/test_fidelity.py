@@ -10,6 +10,7 @@ from benchmarks.baselines import ConstantRatio, Darkness
 from benchmarks.crops import crop_images, crop_maps, crop_masks, draw_crops
 from benchmarks.fidelity import detectors, measure_detector
 from benchmarks.fidelity_data import READERS, draw_pairs
+from benchmarks.fidelity_table import _cell
 from benchmarks.fidelity_views import VIEWS, Frames, measure_images, measure_pairs
 from longtail_mix import PaperRatio
 from longtail_mix.metrics import MixFidelity, SaliencyAUROC
@@ -130,3 +131,10 @@ def test_pairs_stay_in_their_half_and_never_show_one_lesion_twice():
 
 def test_plain_mixup_ignores_the_maps():
     assert ConstantRatio(0.5)(torch.rand(3, 1, 8, 8), torch.rand(3, 1, 8, 8)).tolist() == [[[[0.5]]]] * 3
+
+
+def test_too_few_pairs_for_an_interval_are_said_to_be():
+    nan = float("nan")
+    assert _cell({"value": 0.5, "interval": [nan, nan]}, with_interval=True) == "0.500 (too few for an interval)"
+    assert _cell({"value": 0.5, "interval": [0.4, 0.6]}, with_interval=True) == "0.500 (0.400-0.600)"
+    assert _cell({"value": nan, "interval": [nan, nan]}, with_interval=True) == ""

@@ -114,11 +114,11 @@ def test_show_prints_and_draws_what_was_written(tmp_path, capsys):
     written.flush()
     main(["show", str(written.path)])
     assert table.of_record(record()) in capsys.readouterr().out
-    assert (tmp_path / "first.png").stat().st_size > 1000
-    (tmp_path / "first.png").unlink()
     main(["show", "--short", str(written.path)])
     assert table.short(written) in capsys.readouterr().out
-    assert not (tmp_path / "first.png").exists()
+    assert not (tmp_path / "first.png").exists(), "nothing is written unasked"
+    main(["show", "--plot", str(written.path)])
+    assert (tmp_path / "first.png").stat().st_size > 1000
 
 
 def test_nothing_is_drawn_of_nothing(tmp_path):

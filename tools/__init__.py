@@ -1,0 +1,1 @@
+"""What builds the site and the release; not part of the package."""
