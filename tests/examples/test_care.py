@@ -65,6 +65,7 @@ def test_the_papers_form(network):
             "flip": 0.0,
             "operations": 0,
             "magnitude": 9.0,
+            "first_view_only": False,
         },
         "images": 200 * 83 * 96,
         "batch_size": 96,
