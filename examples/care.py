@@ -37,6 +37,7 @@ from reproduction.reports.printed import CARE_SKIN, beside
 from reproduction.reports.program import run
 from reproduction.training.atomic_files import write_json, write_text
 from reproduction.training.optimisers import AdamW, Constant
+from reproduction.training.own_data import own_data
 from reproduction.training.printed_views import TurnedViews
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Judged, Study
@@ -119,6 +120,8 @@ FORMS = {
     "paper-resnet152": ("Table 4", paper("resnet152")),
     "paper-vgg19": ("Table 4; the last convolution, before its pooling", paper("vgg19")),
 }
+
+FORMS |= own_data(FORMS["isic2018"][1], ("csl", "csl-continued", "csl+care-skin"))
 
 
 def report(done: Study, judged: Sequence[Judged]) -> str:

@@ -20,6 +20,7 @@ from reproduction.data.cifar_lt import CifarLT
 from reproduction.data.isic2018 import ISIC2018
 from reproduction.data.lesions import Lesions
 from reproduction.data.maps import with_maps
+from reproduction.data.own import Folder, Table
 from reproduction.data.skin import on_other_skin
 from reproduction.data.synthetic import Synthetic
 from reproduction.data.task import Images, Task
@@ -53,7 +54,7 @@ class Study:
         tracker: any that accelerate knows and that is installed, as tensorboard.
     """
 
-    data: Synthetic | ISIC2018 | CifarLT | Lesions | WhiteLight = field(default_factory=Synthetic)
+    data: Synthetic | ISIC2018 | CifarLT | Lesions | WhiteLight | Folder | Table = field(default_factory=Synthetic)
     recipe: Recipe = field(default_factory=Recipe)
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
