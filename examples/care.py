@@ -37,6 +37,7 @@ from reproduction.reports.printed import CARE_SKIN, beside
 from reproduction.reports.program import run
 from reproduction.training.atomic_files import write_json, write_text
 from reproduction.training.optimisers import AdamW, Constant
+from reproduction.training.own_data import own_data
 from reproduction.training.printed_views import TurnedViews
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Judged, Study
@@ -75,6 +76,11 @@ def rows_of(base: str, criterion: AnyCriterion) -> dict[str, Method]:
 
 
 ROWS: dict[str, Method] = {n: r for base, criterion in CRITERIA.items() for n, r in rows_of(base, criterion).items()}
+CSL = CARE(Plain(criterion=CRITERIA["csl"]))
+ROWS |= {f"csl+care-alpha-{value}": replace(CSL, alpha=value) for value in (0.1, 0.3, 0.7, 0.9)}  # Table 5
+ROWS |= {f"csl+care-tau-{value}": replace(CSL, tau=value) for value in (0.2, 0.4, 0.5, 1.0)}  # Table 6
+ROWS |= {f"csl+care-lam-{value}": replace(CSL, lam=value) for value in (0.7, 1.3)}  # Table 7
+ROWS |= {f"csl+care-scale-{value}": replace(CSL, boxes=Boxes(scale=value)) for value in (0.7, 0.8, 0.9, 1.1)}  # Fig. 11
 AGAINST = {name: f"{name.split('+')[0]}-continued" for name in ROWS if "+" in name}
 OUT = Path("runs/care")
 SKIN = ISIC2018(Stratified(0.2), with_masks=True)
@@ -119,6 +125,8 @@ FORMS = {
     "paper-resnet152": ("Table 4", paper("resnet152")),
     "paper-vgg19": ("Table 4; the last convolution, before its pooling", paper("vgg19")),
 }
+
+FORMS |= own_data(FORMS["isic2018"][1], ("csl", "csl-continued", "csl+care-skin"))
 
 
 def report(done: Study, judged: Sequence[Judged]) -> str:

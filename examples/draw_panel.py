@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from images import Images, pick
 from matplotlib.figure import Figure
 
 from longtail_mix import HeadTailPairing, SPMix
 from longtail_mix.data import CLASSES, LESION_TYPES, load_images, read_isic2018, synthetic_dermoscopy
 from longtail_mix.visualize import pair_panel
+from reproduction.data.task import Images, pick
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ from reproduction.networks.network import Backbone
 from reproduction.reports.printed import LSM_CIFAR100, accuracies, beside
 from reproduction.reports.program import comparison, run
 from reproduction.training.optimisers import SGD, Steps
+from reproduction.training.own_data import own_data
 from reproduction.training.printed_views import ShiftedViews
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Judged, Study
@@ -111,6 +112,8 @@ FORMS = {
         Study(ISIC2018(Balanced()), Recipe(keep_best=False), out=OUT / "isic2018"),
     ),
 }
+
+FORMS |= own_data(FORMS["isic2018"][1], ("ce", "ce+cmo", "ce+remix", "ce+lsm"))
 
 
 def report(study: Study, judged: Sequence[Judged]) -> str:

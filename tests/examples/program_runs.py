@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import timm
 import torch
@@ -54,6 +54,8 @@ def forked(work: Callable[[], object]) -> int:
         try:
             work()
             status = 0
+        except SystemExit as end:
+            status = int(str(end.code))
         except BaseException:
             traceback.print_exc()
         finally:
@@ -85,6 +87,27 @@ def killed(work: Callable[[], object], out: Path, steps: int, delay: float) -> i
     return wait(process)
 
 
+def killed_in_the_writer(work: Callable[[], object], call: int, share: float) -> int:
+    """Do `work` until this share of checkpoint number `call` is in its file."""
+
+    def writing() -> None:
+        whole, calls = torch.save, 0
+
+        def partly(value: object, file: IO[bytes]) -> None:
+            nonlocal calls
+            calls += 1
+            whole(value, file)
+            if calls == call:
+                file.flush()
+                file.truncate(int(share * file.tell()))
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        torch.save = partly
+        work()
+
+    return wait(forked(writing))
+
+
 def results(study: Study, rows: Any) -> dict[str, Any]:
     """All that the trainings left: checkpoints and what was told of the images."""
     found: dict[str, Any] = {}
@@ -112,12 +135,13 @@ def differences(one: Any, other: Any, name: str = "") -> list[str]:
 
 
 def kill(folder: Path, program: str, method: str) -> dict[str, Any]:
-    """One training left alone, one killed five times at random moments; what differs in the end."""
+    """One training left alone, one killed at half of a checkpoint and then five times at random; what differs."""
     rows = import_module(program).ROWS
     whole, stopped = (small(program, method, folder / name) for name in ("whole", "stopped"))
     began = time.perf_counter()
     ends = [wait(forked(lambda: run_study(whole, rows)))]
     total = steps_in(whole.out)
+    ends.append(killed_in_the_writer(lambda: run_study(stopped, rows), call=2, share=0.5))
     draw = random.Random(f"{program}:{method}")
     for steps in sorted(draw.randrange(max(total - 3, 1)) for _ in range(KILLS)):
         ends.append(killed(lambda: run_study(stopped, rows), stopped.out, steps, draw.uniform(0, 0.03)))
@@ -144,7 +168,7 @@ def without_batch_norm(module: nn.Module) -> nn.Module:
 
 
 def on_two_ranks(work: Callable[[], object]) -> list[int]:
-    """How two processes end that are started over gloo as torchrun and accelerate launch start them."""
+    """The ids of two processes, started over gloo as torchrun and accelerate launch start them."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -155,24 +179,34 @@ def on_two_ranks(work: Callable[[], object]) -> list[int]:
         ranks.append(forked(work))
     for name in place:
         del os.environ[name]
-    return list(map(wait, ranks))
+    return ranks
+
+
+def moved(work: Callable[[], object], out: Path) -> list[int]:
+    """Two processes of which the second is asked to end; then one goes on alone."""
+    ranks = on_two_ranks(work)
+    while steps_in(out) < 4:
+        time.sleep(0.002)
+    os.kill(ranks[1], signal.SIGTERM)
+    return [*map(wait, ranks), wait(forked(work))]
 
 
 def ranks(folder: Path, program: str, method: str) -> dict[str, Any]:
-    """The losses of one process and of two, without BatchNorm, which processes on a CPU do not share."""
+    """The losses of one process, of two, and of two and then one; without BatchNorm, which they do not share."""
     rows = import_module(program).ROWS
     segmenters.NETWORKS["lraspp"] = lambda: without_batch_norm(LRASPP())
     network.OURS["cnn"] = lambda _: without_batch_norm(timm.create_model("test_resnet", num_classes=0, output_stride=8))
     studies = []
-    for name in ("one", "two"):
+    for name in ("one", "two", "moved"):
         study = small(program, method, folder / name)
         # Adam makes whole steps of gradients that differ by a rounding error from zero.
         hybrid = study.recipe.backbone.name == "tiny_hybrid"  # which has no BatchNorm
         backbone = study.recipe.backbone if hybrid else network.Backbone("cnn", "none")
         recipe = replace(study.recipe, backbone=backbone, optimiser=SGD(0.01))
         studies.append(replace(study, recipe=recipe))
-    one, two = studies
-    ends = [wait(forked(lambda: run_study(one, rows))), *on_two_ranks(lambda: run_study(two, rows))]
+    one, two, other = studies
+    ends = [wait(forked(lambda: run_study(one, rows))), *map(wait, on_two_ranks(lambda: run_study(two, rows)))]
+    ends += moved(lambda: run_study(other, rows), other.out)
     losses, processes = [], []
     for study in studies:
         facts = [run.folder.facts() for run in plan(study, rows)]

@@ -43,9 +43,18 @@ def test_the_rows():
         for name, where in boxes.items():
             expected[f"{base}+care{name}"] = CARE(first, 1.0, first.views, where, 0.5, 0.7, 1.0, False)
         expected[f"{base}+care-over-all"] = CARE(first, 1.0, first.views, Boxes(), 0.5, 0.7, 1.0, True)
+    csl = bases["csl"]
+    for alpha in (0.1, 0.3, 0.7, 0.9):
+        expected[f"csl+care-alpha-{alpha}"] = CARE(csl, alpha=alpha)
+    for tau in (0.2, 0.4, 0.5, 1.0):
+        expected[f"csl+care-tau-{tau}"] = CARE(csl, tau=tau)
+    for lam in (0.7, 1.3):
+        expected[f"csl+care-lam-{lam}"] = CARE(csl, lam=lam)
+    for scale in (0.7, 0.8, 0.9, 1.1):
+        expected[f"csl+care-scale-{scale}"] = CARE(csl, boxes=Boxes(scale=scale))
     assert expected == care.ROWS
     assert care.AGAINST["fl+care-skin"] == "fl-continued"
-    assert len(care.AGAINST) == 4 * 8
+    assert len(care.AGAINST) == 4 * 8 + 14
 
 
 @pytest.mark.parametrize("network", ["resnet50", "resnet18", "resnet152", "vgg19"])
@@ -65,6 +74,7 @@ def test_the_papers_form(network):
             "flip": 0.0,
             "operations": 0,
             "magnitude": 9.0,
+            "first_view_only": False,
         },
         "images": 200 * 83 * 96,
         "batch_size": 96,

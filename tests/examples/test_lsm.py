@@ -51,6 +51,7 @@ def test_the_papers_form(form, imbalance, steps_per_epoch):
             "flip": 0.5,
             "operations": 0,
             "magnitude": 9.0,
+            "first_view_only": False,
             "shift": 4,
         },
         "images": 200 * steps_per_epoch * 128,

@@ -73,6 +73,21 @@ class Stratified(Isic2018Split):
 
 
 @dataclass(frozen=True)
+class SplitOfSeed(Isic2018Split):
+    """A stratified split of its own for each seed of the training, as the weighting study's two.
+
+    Args:
+        test_fraction: share of each class.
+    """
+
+    test_fraction: float = 0.2
+
+    def rows(self, data: Isic2018, seed: int) -> Rows:
+        """Training and test; no validation."""
+        return stratified_split(data.labels, data.lesions, self.test_fraction, seed)
+
+
+@dataclass(frozen=True)
 class Official(Isic2018Split):
     """Train on the challenge's training part, validate on a share of its lesions, test on its 1,512 test images.
 
@@ -129,7 +144,7 @@ class ISIC2018(Source):
         with_masks: read the lesion masks as well.
     """
 
-    split: Balanced | Stratified | Official | CrossValidation = field(default_factory=Balanced)
+    split: Balanced | Stratified | SplitOfSeed | Official | CrossValidation = field(default_factory=Balanced)
     root: Path | None = field(default=None, metadata=PLACE)
     test_root: Path | None = field(default=None, metadata=PLACE)
     with_masks: bool = False

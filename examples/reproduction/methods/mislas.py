@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reproduction.criteria.losses import LabelAwareSmoothing
-from reproduction.data.maps import MapSource
-from reproduction.methods.learner import Method, Setting, check_share
+from reproduction.methods.learner import Setting
 from reproduction.methods.sampling import ByClass
 from reproduction.methods.supervised import Supervised
+from reproduction.methods.two_stages import TwoStages
 from reproduction.methods.weight_scaling import ScaledClassifier, check_linear
 from reproduction.mixes.mixup import MixUp
 from reproduction.training.optimisers import SGD, Adam, AdamW
-from reproduction.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class MiSLAS(Method):
+class MiSLAS(TwoStages):
     """Two stages ("Improving calibration for long-tailed recognition").
 
     1. Mixup on the images as they come, with cross entropy; shares from Beta(1, 1), the authors' choice for CIFAR. One
@@ -35,23 +34,12 @@ class MiSLAS(Method):
 
     first: Supervised = field(default_factory=lambda: Supervised(mix=MixUp(alpha=1.0)))
     second: Supervised = field(default_factory=lambda: Supervised(ByClass(0.0), LabelAwareSmoothing()))
-    share: float = 0.1
     optimiser: AdamW | Adam | SGD | None = None
 
     def __post_init__(self) -> None:
-        check_share(self.share)
+        super().__post_init__()
         check_linear(self.first, "first")
         check_linear(self.second, "second")
-
-    @property
-    def maps(self) -> MapSource | None:
-        """Those of the second stage's mix, where it has one."""
-        return self.second.maps
-
-    def check(self, recipe: Recipe, processes: int) -> None:
-        """As both stages."""
-        self.first.check(recipe, processes)
-        self.second.check(recipe, processes)
 
     def build(self, setting: Setting) -> ScaledClassifier:
         """The second stage."""

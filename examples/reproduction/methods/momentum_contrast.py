@@ -10,18 +10,16 @@ from torch import Tensor
 
 from longtail_mix import FeatureQueue, MomentumPair
 from reproduction.criteria.contrastive import AnyContrastive, Contrasts, PaCo, prior_of
-from reproduction.data.maps import MapSource
-from reproduction.methods.learner import Learner, Method, Setting
+from reproduction.methods.learner import Learner, Setting
 from reproduction.methods.sampling import ByClass, Natural
-from reproduction.methods.two_views import check_queue, mixed_views, needs_of_views
+from reproduction.methods.two_views import QueuedViews, mixed_views, needs_of_views
 from reproduction.mixes.skin_swap import SkinSwap
-from reproduction.networks.network import Network, check_layer
+from reproduction.networks.network import Network
 from reproduction.training.batch import Batch
-from reproduction.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class MomentumContrast(Method):
+class MomentumContrast(QueuedViews):
     """Query and key network: the loss compares the first views' queries with the second views' keys and a queue.
 
     The query network sees the first views, mixed by their ratios; the key network the second ones, mixed by theirs. Its
@@ -50,18 +48,6 @@ class MomentumContrast(Method):
             raise ValueError(f"momentum: expected 0 to 1, got {self.momentum}")
         if self.queue < 0 or self.width < 1:
             raise ValueError(f"queue, width: expected at least 0 and 1, got {self.queue} and {self.width}")
-
-    @property
-    def maps(self) -> MapSource | None:
-        """Those of the mix, where its ratio looks at them."""
-        return self.mix.maps if self.mix is not None and self.mix.ratio.looks else None
-
-    def check(self, recipe: Recipe, processes: int) -> None:
-        """Whether the mix fits the network, and the queue several processes."""
-        check_queue(self.queue, recipe.batch_size, processes)
-        if self.mix is not None:
-            self.mix.check(recipe.views.size)
-            check_layer(recipe.backbone, recipe.views.size, self.layer, self.mix.ratio.patch_size)
 
     def build(self, setting: Setting) -> MomentumContrastLearner:
         """The key network starts as a copy of the query network."""

@@ -10,20 +10,18 @@ from torch import Tensor, nn
 
 from longtail_mix import FeatureQueue
 from reproduction.criteria.contrastive import AnyContrastive, Contrasts, PaCo, prior_of
-from reproduction.data.maps import MapSource
-from reproduction.methods.learner import Learner, Method, Setting
+from reproduction.methods.learner import Learner, Setting
 from reproduction.methods.sampling import ByClass, Natural
-from reproduction.methods.two_views import check_queue, mixed_views, needs_of_views
+from reproduction.methods.two_views import QueuedViews, mixed_views, needs_of_views
 from reproduction.mixes.ratios import Released
 from reproduction.mixes.skin_swap import SkinSwap
-from reproduction.networks.network import Network, check_layer
+from reproduction.networks.network import Network
 from reproduction.training.batch import Batch
-from reproduction.training.recipe import Recipe
 from reproduction.training.views import ViewSettings
 
 
 @dataclass(frozen=True)
-class OneEncoder(Method):
+class OneEncoder(QueuedViews):
     """Both views go through one encoder and one projector, both with gradients; there is no key network.
 
     The predictor of the first view's projection gives the queries; the second view's projections are the keys, and
@@ -59,18 +57,6 @@ class OneEncoder(Method):
             )
         if self.contrast.prototypes:
             raise ValueError("contrast: expected SupCon or PaCo, as there are no prototypes here, got BCL")
-
-    @property
-    def maps(self) -> MapSource | None:
-        """Those of the mix, where its ratio looks at them."""
-        return self.mix.maps if self.mix is not None and self.mix.ratio.looks else None
-
-    def check(self, recipe: Recipe, processes: int) -> None:
-        """Whether the mix fits the network, and the queue several processes."""
-        check_queue(self.queue, recipe.batch_size, processes)
-        if self.mix is not None:
-            self.mix.check(recipe.views.size)
-            check_layer(recipe.backbone, recipe.views.size, self.layer, self.mix.ratio.patch_size)
 
     def build(self, setting: Setting) -> OneEncoderLearner:
         """Encoder, classifier, projector, predictor."""

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from reproduction.criteria.contrastive import BCL, Contrasts, SupCon, prior_of
+from reproduction.data.maps import MapSource
 from reproduction.methods.learner import Learner, Method, Setting
 from reproduction.methods.sampling import ByClass, Natural, Sampling
 from reproduction.mixes.skin_swap import SkinSwap
-from reproduction.networks.network import Network
+from reproduction.networks.network import Network, check_layer
 from reproduction.training.batch import Batch, Needs
+from reproduction.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,32 @@ def mixed_views(
     return network.mixed_features(own, batch.partners.views[view], shares, layer)
 
 
-def check_queue(queue: int, batch_size: int, processes: int) -> None:
-    """Raise ``ValueError`` for a queue that several processes would fill otherwise than one."""
-    if processes > 1 and queue % batch_size:
-        # Each fills it with the same keys in another order: only whole batches leave it together.
-        raise ValueError(
-            f"queue: expected a multiple of the batch size {batch_size} for {processes} processes, got {queue}"
-        )
+class QueuedViews(Method):
+    """A method of two views with a queue of keys and, maybe, a mix at a layer.
+
+    Attributes:
+        mix: None: nothing is mixed.
+        layer: of the encoder; what it gives is mixed.
+        queue: how many keys are kept.
+    """
+
+    mix: SkinSwap | None
+    layer: str
+    queue: int
+
+    @property
+    def maps(self) -> MapSource | None:
+        """Those of the mix, where its ratio looks at them."""
+        return self.mix.maps if self.mix is not None and self.mix.ratio.looks else None
+
+    def check(self, recipe: Recipe, processes: int) -> None:
+        """Whether the mix fits the network, and the queue several processes."""
+        if processes > 1 and self.queue % recipe.batch_size:
+            # Each fills it with the same keys in another order: only whole batches leave it together.
+            raise ValueError(
+                f"queue: expected a multiple of the batch size {recipe.batch_size} for {processes} processes, "
+                f"got {self.queue}"
+            )
+        if self.mix is not None:
+            self.mix.check(recipe.views.size)
+            check_layer(recipe.backbone, recipe.views.size, self.layer, self.mix.ratio.patch_size)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reproduction.data.maps import MapSource
 from reproduction.methods.frozen import FrozenFeatures, part_of
-from reproduction.methods.learner import Method, Setting, check_share
-from reproduction.methods.sampling import ByClass
+from reproduction.methods.learner import Setting
 from reproduction.methods.supervised import Supervised
-from reproduction.training.optimisers import SGD, Adam, AdamW
-from reproduction.training.recipe import Recipe
+from reproduction.methods.two_stages import TwoStages
 
 
 class ScaledLinear(nn.Linear):
@@ -56,7 +53,7 @@ class ScaledClassifier(FrozenFeatures):
 
 
 @dataclass(frozen=True)
-class WeightScaling(Method):
+class WeightScaling(TwoStages):
     """LWS: encoder and classifier of `first` as they are; one scale for each class learns from balanced classes.
 
     Args:
@@ -66,25 +63,10 @@ class WeightScaling(Method):
         optimiser: and its rates; None: the recipe's.
     """
 
-    first: Supervised = field(default_factory=Supervised)
-    second: Supervised = field(default_factory=lambda: Supervised(ByClass(0.0)))
-    share: float = 0.1
-    optimiser: AdamW | Adam | SGD | None = field(default_factory=lambda: SGD(0.025, 5e-4))
-
     def __post_init__(self) -> None:
-        check_share(self.share)
+        super().__post_init__()
         check_linear(self.first, "first")
         check_linear(self.second, "second")
-
-    @property
-    def maps(self) -> MapSource | None:
-        """Those of the second stage's mix."""
-        return self.second.maps
-
-    def check(self, recipe: Recipe, processes: int) -> None:
-        """As both stages."""
-        self.first.check(recipe, processes)
-        self.second.check(recipe, processes)
 
     def build(self, setting: Setting) -> ScaledClassifier:
         """The scales alone learn; BatchNorm's statistics stay."""

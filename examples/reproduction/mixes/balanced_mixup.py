@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
-from longtail_mix import MixedTarget
 from longtail_mix.functional import mixup
 from reproduction.methods.sampling import ByClass
-from reproduction.mixes.mix import Mix, uniform
+from reproduction.mixes.mix import Counts, Draws, Mix, Mixed, uniform
 from reproduction.training.batch import Stream
 
 
@@ -29,17 +26,11 @@ class BalancedMixUp(Mix):
     alpha: float = 0.2
     partners: ByClass = field(default_factory=ByClass)
 
-    def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:  # noqa: ARG002  a mix's form
+    def draw(self, count: int, size: int, generator: torch.Generator) -> Draws:  # noqa: ARG002  a mix's form
         """The shares of the balanced images."""
         return (uniform([count], generator) ** (1 / self.alpha),)
 
-    def __call__(
-        self,
-        labelled: Stream,
-        partners: Stream,
-        draws: tuple[Tensor, ...],
-        class_counts: Sequence[int],  # noqa: ARG002  a mix's form
-    ) -> tuple[Tensor, MixedTarget]:
+    def __call__(self, labelled: Stream, partners: Stream, draws: Draws, class_counts: Counts) -> Mixed:  # noqa: ARG002
         """The mixed batch."""
         (lam,) = draws
         return mixup(labelled.views[0], labelled.labels, partners.views[0], partners.labels, 1 - lam)

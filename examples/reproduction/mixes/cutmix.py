@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
-from longtail_mix import MixedTarget
 from longtail_mix.functional import cutmix, random_boxes
 from reproduction.methods.sampling import ByClass, Natural
-from reproduction.mixes.mix import Mix, beta, kept, uniform
+from reproduction.mixes.mix import Counts, Draws, Mix, Mixed, beta, kept, uniform
 from reproduction.training.batch import Stream
 
 
@@ -29,18 +26,12 @@ class CutMix(Mix):
     probability: float = 1.0
     partners: Natural | ByClass = field(default_factory=Natural)
 
-    def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def draw(self, count: int, size: int, generator: torch.Generator) -> Draws:
         """The boxes, and who is mixed."""
         boxes = random_boxes(beta(count, self.alpha, generator), size, size, generator)
         return boxes, uniform([count], generator) < self.probability
 
-    def __call__(
-        self,
-        labelled: Stream,
-        partners: Stream,
-        draws: tuple[Tensor, ...],
-        class_counts: Sequence[int],  # noqa: ARG002  a mix's form
-    ) -> tuple[Tensor, MixedTarget]:
+    def __call__(self, labelled: Stream, partners: Stream, draws: Draws, class_counts: Counts) -> Mixed:  # noqa: ARG002
         """The mixed batch."""
         boxes, chosen = draws
         mixed, target = cutmix(labelled.views[0], labelled.labels, partners.views[0], partners.labels, boxes)

@@ -14,6 +14,10 @@ from reproduction.data.maps import MapSource
 from reproduction.methods.sampling import Sampling
 from reproduction.training.batch import Stream
 
+Counts = Sequence[int]  # training images of each class
+Draws = tuple[Tensor, ...]  # all that is random, with a row for each image
+Mixed = tuple[Tensor, MixedTarget]  # images and what they show
+
 
 class Mix(ABC):
     """A mix of two streams by its options; a frozen dataclass.
@@ -27,13 +31,11 @@ class Mix(ABC):
     maps: MapSource | None = None
 
     @abstractmethod
-    def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def draw(self, count: int, size: int, generator: torch.Generator) -> Draws:
         """All that is random about the mix of `count` images of side `size`: tensors with a row for each image."""
 
     @abstractmethod
-    def __call__(
-        self, labelled: Stream, partners: Stream, draws: tuple[Tensor, ...], class_counts: Sequence[int]
-    ) -> tuple[Tensor, MixedTarget]:
+    def __call__(self, labelled: Stream, partners: Stream, draws: Draws, class_counts: Counts) -> Mixed:
         """Images [B, 3, S, S] and their target, of the first view of both streams; nothing is drawn in here."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import log, pi
 
@@ -15,7 +14,7 @@ from longtail_mix.functional import placed_grid
 from reproduction.data.maps import FineGrained, GroundTruth, SkinContrast
 from reproduction.data.skin import filled
 from reproduction.methods.sampling import ByClass, Heads, Natural
-from reproduction.mixes.mix import Mix, rolled, uniform
+from reproduction.mixes.mix import Counts, Draws, Mix, Mixed, rolled, uniform
 from reproduction.training.batch import Stream
 
 
@@ -48,17 +47,11 @@ class OtherSkin(Mix):
     least: float = 0.01
     displaced: bool = False
 
-    def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:  # noqa: ARG002  a mix's form
+    def draw(self, count: int, size: int, generator: torch.Generator) -> Draws:  # noqa: ARG002  a mix's form
         """Who is mixed, and how the lesion is turned, scaled and placed."""
         return uniform([count], generator) < self.probability, uniform([count, 4], generator)
 
-    def __call__(
-        self,
-        labelled: Stream,
-        partners: Stream,
-        draws: tuple[Tensor, ...],
-        class_counts: Sequence[int],  # noqa: ARG002  a mix's form
-    ) -> tuple[Tensor, MixedTarget]:
+    def __call__(self, labelled: Stream, partners: Stream, draws: Draws, class_counts: Counts) -> Mixed:  # noqa: ARG002
         """The mixed batch, the labels as they were."""
         chosen, pose = draws
         own, other = labelled.views[0], partners.views[0]

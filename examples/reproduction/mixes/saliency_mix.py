@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
-from longtail_mix import MixedTarget
 from longtail_mix.functional import boxes_around, cutmix
 from reproduction.data.maps import FineGrained, GroundTruth, SkinContrast
 from reproduction.methods.sampling import Natural
-from reproduction.mixes.mix import Mix, beta, kept, uniform
+from reproduction.mixes.mix import Counts, Draws, Mix, Mixed, beta, kept, uniform
 from reproduction.training.batch import Stream
 
 
@@ -32,18 +29,12 @@ class SaliencyMix(Mix):
     partners: Natural = field(default_factory=Natural)
     maps: FineGrained | SkinContrast | GroundTruth = field(default_factory=FineGrained)
 
-    def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def draw(self, count: int, size: int, generator: torch.Generator) -> Draws:
         """The shares, what tells equally salient pixels apart, and who is mixed."""
         lam = beta(count, self.alpha, generator)
         return lam, uniform([count, size * size], generator), uniform([count], generator) < self.probability
 
-    def __call__(
-        self,
-        labelled: Stream,
-        partners: Stream,
-        draws: tuple[Tensor, ...],
-        class_counts: Sequence[int],  # noqa: ARG002  a mix's form
-    ) -> tuple[Tensor, MixedTarget]:
+    def __call__(self, labelled: Stream, partners: Stream, draws: Draws, class_counts: Counts) -> Mixed:  # noqa: ARG002
         """The mixed batch."""
         lam, lots, chosen = draws
         saliency = partners.maps[0].flatten(1)

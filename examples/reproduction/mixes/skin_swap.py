@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +11,7 @@ from longtail_mix import MixedTarget, many_medium_few
 from longtail_mix.functional import patch_mixup
 from reproduction.data.maps import FineGrained, GroundTruth, SkinContrast
 from reproduction.methods.sampling import ByClass, Heads, Natural
-from reproduction.mixes.mix import Mix, uniform
+from reproduction.mixes.mix import Counts, Draws, Mix, Mixed, uniform
 from reproduction.mixes.ratios import Displaced, Fidelity, OnePerImage, Paper, Random, Released
 from reproduction.training.batch import Stream
 
@@ -42,13 +41,11 @@ class SkinSwap(Mix):
         if size % self.ratio.patch_size:
             raise ValueError(f"patch_size: expected a divisor of the views' {size}, got {self.ratio.patch_size}")
 
-    def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def draw(self, count: int, size: int, generator: torch.Generator) -> Draws:
         """The ratio's noise, and who is mixed."""
         return 2 * uniform([count, 2, size, size], generator) - 1, uniform([count], generator) < self.probability
 
-    def shares(
-        self, labelled: Stream, partners: Stream, draws: tuple[Tensor, ...], class_counts: Sequence[int], view: int = 0
-    ) -> Tensor:
+    def shares(self, labelled: Stream, partners: Stream, draws: Draws, class_counts: Counts, view: int = 0) -> Tensor:
         """The share of the labelled image in each patch, [B, 1, h, w]; 1 where nothing is mixed."""
         noise, chosen = draws
         # Maps that a ratio does not look at are not carried; it gets the noise in their place.
@@ -60,9 +57,7 @@ class SkinSwap(Mix):
             chosen = chosen & is_few[labelled.labels]
         return torch.where(chosen[:, None, None, None], ratio, 1)
 
-    def __call__(
-        self, labelled: Stream, partners: Stream, draws: tuple[Tensor, ...], class_counts: Sequence[int]
-    ) -> tuple[Tensor, MixedTarget]:
+    def __call__(self, labelled: Stream, partners: Stream, draws: Draws, class_counts: Counts) -> Mixed:
         """The mixed batch, the labels as they were."""
         ratio = self.shares(labelled, partners, draws, class_counts)
         mixed = patch_mixup(labelled.views[0], partners.views[0], ratio)

@@ -166,8 +166,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.width = width = int(getattr(encoder, "num_features", 0))
-        settings: dict[str, Sequence[float]] = getattr(encoder, "pretrained_cfg", {})
-        self.normalise = Normalise(settings.get("mean", (0.5, 0.5, 0.5)), settings.get("std", (0.25, 0.25, 0.25)))
+        self.normalise = normalise_for(encoder)
         self.encoder = encoder
         self.classifier: nn.Linear | CosineClassifier = nn.Linear(width, num_classes)
         self.projection = None if projection is None else projection_head(width, projection)
@@ -224,6 +223,12 @@ class Network(nn.Module):
         """Logits [B, K]."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
+
+
+def normalise_for(encoder: nn.Module) -> Normalise:
+    """What the encoder was pretrained with, by timm's word; else mean 0.5 and standard deviation 0.25."""
+    settings: dict[str, Sequence[float]] = getattr(encoder, "pretrained_cfg", {})
+    return Normalise(settings.get("mean", (0.5, 0.5, 0.5)), settings.get("std", (0.25, 0.25, 0.25)))
 
 
 class Normalise(nn.Module):

@@ -1,15 +1,15 @@
-"""The two networks of the weighting study on any timm backbone: flat, and hierarchical with attention at each level."""
+"""The two networks of the weighting study on any encoder: flat, and hierarchical with attention at each level."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
-import timm
 import torch
 from timm.layers.cbam import CbamModule
 from torch import Tensor, nn
 
-from training import Normalise
+from reproduction.networks.network import normalise_for
 
 # Of MEL, NV, BCC, AKIEC, BKL, DF, VASC (Sec. 4.2 of Barata and Santiago 2021).
 MELANOCYTIC = (1, 1, 0, 0, 0, 0, 0)
@@ -17,20 +17,21 @@ MALIGNANT = (1, 0, 1, 1, 0, 0, 0)  # asked of the non-melanocytic only
 DROPOUT = 0.5
 
 
-class Backbone(nn.Module):
-    """The convolutional part of a timm model: images in [0, 1] -> its last feature map [B, C, h, w]."""
+class FeatureMaps(nn.Module):
+    """The convolutional part of a timm model: images in [0, 1] -> its last feature map [B, C, h, w], VGG's pooled."""
 
-    body: Any
-
-    def __init__(self, model: str, pretrained: bool = False) -> None:
+    def __init__(self, encoder: Any, size: int) -> None:
         super().__init__()
-        self.normalise = Normalise()
-        self.body = timm.create_model(model, pretrained=pretrained, features_only=True, out_indices=(-1,))
-        self.channels: int = self.body.feature_info.channels()[-1]
+        if hasattr(encoder, "pre_logits"):
+            encoder.pre_logits = nn.Identity()  # VGG's two linear layers
+        self.normalise = normalise_for(encoder)
+        self.encoder = encoder
+        empty: Any = deepcopy(encoder).to("meta")
+        self.channels = int(empty.forward_features(torch.rand(2, 3, size, size, device="meta")).shape[1])
 
     def forward(self, images: Tensor) -> Tensor:
-        maps: list[Tensor] = self.body(self.normalise(images))
-        return maps[0]
+        maps: Tensor = self.encoder.forward_features(self.normalise(images))
+        return maps
 
 
 class FlatHead(nn.Module):
@@ -45,27 +46,65 @@ class FlatHead(nn.Module):
         return (self.classifier(self.attention(features).mean((2, 3))),)
 
 
-class HierarchicalHead(nn.Module):
-    """An LSTM that looks three times, each time with a CBAM of its own: melanocytic or not, benign or malignant,
-    diagnosis.
+class DynamicAttention(nn.Module):
+    """CBAM whose channels and places also depend on what is known so far::
+
+        channel = sigmoid(MLP(mean) + MLP(max) + U context);  x' = channel x
+        place = sigmoid(conv([mean_c x', max_c x']) + <V context, x'> / sqrt(C));  place x'
+
+    The paper prints that both are dynamic, not how.
     """
 
-    def __init__(self, channels: int, num_classes: int, hidden: int = 64) -> None:
+    def __init__(self, channels: int, context: int) -> None:
         super().__init__()
-        self.attention = nn.ModuleList(CbamModule(channels, rd_ratio=1 / 8) for _ in range(3))
-        self.memory = nn.LSTM(channels, hidden, batch_first=True)
-        self.classifiers = nn.ModuleList(nn.Linear(hidden, k) for k in (2, 2, num_classes))
+        self.still = CbamModule(channels, rd_ratio=1 / 8)
+        self.channel, self.place = nn.Linear(context, channels), nn.Linear(context, channels)
+
+    def forward(self, features: Tensor, context: Tensor) -> Tensor:
+        mlp = self.still.channel
+        pooled = features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)
+        score = sum(mlp.fc2(mlp.act(mlp.fc1(part))) for part in pooled) + self.channel(context)[..., None, None]
+        seen = features * score.sigmoid()
+        across = torch.cat([seen.mean(1, keepdim=True), seen.amax(1, keepdim=True)], 1)
+        wanted = (self.place(context)[..., None, None] * seen).sum(1, keepdim=True) / seen.shape[1] ** 0.5
+        attended: Tensor = seen * (self.still.spatial.conv(across) + wanted).sigmoid()
+        return attended
+
+
+class HierarchicalHead(nn.Module):
+    """An LSTM that looks three times: melanocytic or not, benign or malignant, diagnosis. Where it looks follows its
+    state and the probabilities of the decisions so far.
+
+    Args:
+        channels: of the feature map.
+        num_classes: K.
+        width: of the LSTM's state.
+    """
+
+    def __init__(self, channels: int, num_classes: int, width: int = 64) -> None:
+        super().__init__()
+        self.width = width
+        self.attention = DynamicAttention(channels, width + 4)
+        self.memory = nn.LSTMCell(channels, width)
+        self.classifiers = nn.ModuleList(nn.Linear(width, k) for k in (2, 2, num_classes))
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        seen = torch.stack([look(features).mean((2, 3)) for look in self.attention], 1)  # [B, 3, C]
-        states, _ = self.memory(self.dropout(seen))
-        levels = zip(self.classifiers, self.dropout(states).unbind(1), strict=True)
-        return tuple(classify(state) for classify, state in levels)
+        state = features.new_zeros(len(features), self.width)
+        cell, known = state, features.new_zeros(len(features), 4)
+        levels: list[Tensor] = []
+        for level, classify in enumerate(self.classifiers):
+            seen = self.attention(features, torch.cat([state, known], 1)).mean((2, 3))
+            state, cell = self.memory(self.dropout(seen), (state, cell))
+            levels.append(classify(self.dropout(state)))
+            if level < 2:
+                decided = [part.softmax(1) for part in levels]
+                known = torch.cat([*decided, known[:, 2 * len(decided) :]], 1)
+        return tuple(levels)
 
 
 class StudyModel(nn.Module):
-    """Backbone and head: images -> logits of each level, the diagnosis last."""
+    """Feature maps and head: images -> logits of each level, the diagnosis last."""
 
     def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -92,8 +131,8 @@ class LevelLoss(nn.Module):
     def __init__(self, per_image: nn.Module, weighting: nn.Module | None) -> None:
         super().__init__()
         self.per_image, self.weighting = per_image, weighting
-        self.register_buffer("melanocytic", torch.tensor(MELANOCYTIC))
-        self.register_buffer("malignant", torch.tensor(MALIGNANT))
+        self.register_buffer("melanocytic", torch.tensor(MELANOCYTIC), persistent=False)
+        self.register_buffer("malignant", torch.tensor(MALIGNANT), persistent=False)
 
     def forward(self, levels: tuple[Tensor, ...], labels: Tensor) -> Tensor:
         losses: Tensor = self.per_image(levels[-1], labels)

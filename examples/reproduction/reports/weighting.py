@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from report import REPLICATES, hardware, interval, resampled_confusions
 from torch import Tensor
-from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassF1Score,
-    MulticlassPrecision,
-    MulticlassRecall,
-)
 
-if TYPE_CHECKING:
-    from train_weighting import Form
+from reproduction.reports.markdown import cell, head, line
+from reproduction.reports.measures import REPLICATES, confusion_of, interval, lesion_weights
+from reproduction.training.study import Judged
 
 MEASURES = ("Acc", "BAcc", "mPR", "mF1")
 WEIGHTS = {"none": "-", "cb": "CB", "es": "ES", "spl": "SPL", "ohem": "OHEM", "class-ohem": "class-wise OHEM"}
@@ -50,48 +38,15 @@ PAPER = {
 TABLES = {key: number for number, key in enumerate(PAPER, 2)}
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a cell of the grid made of the test images of its split."""
-
-    cell: dict[str, Any]
-    task: str
-    classes: tuple[str, ...]
-    logits: Tensor  # [N, K]
-    labels: Tensor  # [N]
-    lesions: tuple[str, ...]
-    seconds: float
-
-    def key(self) -> tuple[str, ...]:
-        """The cell without its split."""
-        return tuple(self.cell[name] for name in ("model", "optimizer", "loss", "weights"))
-
-
-def paper_row(model: str, optimizer: str, loss: str, weights: str) -> list[float] | None:
-    """Acc, BAcc, mPR, mF1 as printed, or None where the paper has no such row."""
+def printed(network: str, optimiser: str, loss: str, weights: str) -> list[float] | None:
+    """Acc, BAcc, mPR, mF1 as the paper has them, or None where it has no such row."""
     row = list(WEIGHTS).index(weights)
-    numbers = [float(n) for n in PAPER[model, optimizer][list(LOSSES).index(loss)].split()]
+    numbers = [float(n) for n in PAPER[network, optimiser][list(LOSSES).index(loss)].split()]
     return numbers[4 * row : 4 * row + 4] or None
 
 
-def measure(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Accuracy, balanced accuracy, mean precision, mean F1 and the recall of each class, by torchmetrics."""
-    classes = logits.shape[1]
-    metrics = MetricCollection(
-        {
-            "Acc": MulticlassAccuracy(classes, average="micro"),
-            "BAcc": MulticlassRecall(classes, average="macro"),
-            "mPR": MulticlassPrecision(classes, average="macro"),
-            "mF1": MulticlassF1Score(classes, average="macro"),
-            "recall": MulticlassRecall(classes, average="none"),
-        }
-    )
-    measured: dict[str, Tensor] = metrics(logits, labels)
-    return measured
-
-
 def measures_of_confusion(confusion: Tensor) -> dict[str, Tensor]:
-    """The same from confusion matrices [..., K, K], rows the true class; the precision of a class never named is 0."""
+    """Of confusion matrices [..., K, K], rows the true class; the precision of a class never named is 0."""
     hits, shown, called = confusion.diagonal(dim1=-2, dim2=-1), confusion.sum(-1), confusion.sum(-2)
     return {
         "Acc": hits.sum(-1) / shown.sum(-1),
@@ -102,110 +57,78 @@ def measures_of_confusion(confusion: Tensor) -> dict[str, Tensor]:
     }
 
 
-def summarise(results: Sequence[Result]) -> dict[tuple[str, ...], dict[str, Any]]:
-    """For each cell the mean over splits, its 95 % interval and the difference from the same cell without weights.
+def measured(own: Sequence[Judged]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The means over splits, and those of resampled lesions of each split [R]; the same lesions for every method."""
+    own = sorted(own, key=lambda one: one.seed)
+    each = [measures_of_confusion(confusion_of(one)) for one in own]
+    drawn = [measures_of_confusion(confusion_of(one, lesion_weights([one], REPLICATES)[0])) for one in own]
+    means, draws = ({n: torch.stack([m[n] for m in parts]).mean(0) for n in parts[0]} for parts in (each, drawn))
+    return means, draws
 
-    Intervals resample the lesions of each class and the splits; the same lesions for every cell, so that differences
-    are paired.
+
+def summarise(judged: Sequence[Judged]) -> dict[str, Any]:
+    """Each method's measures in percent with 95 % intervals, and the difference from the same without weights.
+
+    Names are NETWORK-LOSS-WEIGHTS.
     """
-    splits = sorted({result.cell["split"] for result in results})
-    generator = torch.Generator().manual_seed(0)
-    chosen = torch.randint(len(splits), (REPLICATES, len(splits)), generator=generator)
-    rows = torch.arange(REPLICATES).unsqueeze(1)
-    summary: dict[tuple[str, ...], dict[str, Any]] = {}
-    cells: dict[tuple[str, ...], list[Result]] = {}
-    for result in sorted(results, key=lambda result: int(result.cell["split"])):
-        cells.setdefault(result.key(), []).append(result)
-    measured = {key: [measure(r.logits, r.labels) for r in own] for key, own in cells.items()}
-    means: dict[tuple[str, ...], dict[str, Tensor]] = {}
-    draws: dict[tuple[str, ...], dict[str, Tensor]] = {}
-    for key, own in cells.items():
-        means[key] = {name: torch.stack([m[name] for m in measured[key]]).double().mean(0) for name in measured[key][0]}
-        resampled = [measures_of_confusion(confusions_of(result)) for result in own]
-        draws[key] = {name: torch.stack([r[name] for r in resampled])[chosen, rows].mean(1) for name in resampled[0]}
-    for key, own in cells.items():
-        base = (*key[:-1], "none")
-        summary[key] = {"by_split": [{n: 100 * m[n].item() for n in MEASURES} for m in measured[key]]}
-        for name in MEASURES:
-            summary[key][name] = {"mean": 100 * means[key][name].item(), "interval": interval(draws[key][name])}
-            if base in means and key != base:
-                summary[key][name]["difference"] = 100 * (means[key][name] - means[base][name]).item()
-                summary[key][name]["difference_interval"] = interval(draws[key][name] - draws[base][name])
-        summary[key]["recall"] = {
-            name: {"mean": 100 * value.item(), "interval": interval(draws[key]["recall"][:, c])}
-            for c, (name, value) in enumerate(zip(own[0].classes, means[key]["recall"], strict=True))
+    of = {name: [one for one in judged if one.name == name] for name in dict.fromkeys(one.name for one in judged)}
+    values = {name: measured(own) for name, own in of.items()}
+    summary: dict[str, Any] = {}
+    for name, (means, draws) in values.items():
+        row: dict[str, Any] = {m: {"mean": 100 * means[m].item(), "interval": interval(draws[m])} for m in MEASURES}
+        classes = of[name][0].facts["classes"]
+        row["recall"] = {
+            label: {"mean": 100 * means["recall"][c].item(), "interval": interval(draws["recall"][:, c])}
+            for c, label in enumerate(classes)
         }
-        summary[key]["seconds"] = [result.seconds for result in own]
-        summary[key]["paper"] = paper_row(*key)
+        base = "-".join(name.split("-")[:2]) + "-none"
+        if base != name and base in values:
+            other, other_draws = values[base]
+            row["difference"] = {
+                m: {
+                    "mean": 100 * (means[m] - other[m]).item(),
+                    "interval": interval(draws[m] - other_draws[m]),
+                }
+                for m in MEASURES
+            }
+        summary[name] = row
     return summary
 
 
-def confusions_of(result: Result) -> Tensor:
-    """Resampled confusion matrices of one training, [REPLICATES, K, K]; the seed is that of its split."""
-    generator = torch.Generator().manual_seed(result.cell["split"])
-    return resampled_confusions(result.logits.unsqueeze(0), result.labels, result.lesions, REPLICATES, generator)[0]
-
-
-def tables(summary: dict[tuple[str, ...], dict[str, Any]]) -> str:
-    """Markdown: one table for each network and optimiser, the paper's figures in brackets at the end of a cell."""
-    lines = []
-    for (model, optimizer), number in TABLES.items():
-        rows = {key: value for key, value in summary.items() if key[:2] == (model, optimizer)}
+def tables(summary: Mapping[str, Any], optimiser: str, with_printed: bool) -> str:
+    """Markdown: a table for each network; the paper's figures in brackets where the data and the recipe are its own."""
+    parts = []
+    for network in ("flat", "hierarchical"):
+        rows = {tuple(name.split("-", 2)): row for name, row in summary.items() if name.startswith(network)}
         if not rows:
             continue
-        lines += [f"Table {number}: {model}, {optimizer}", ""]
-        lines += ["| loss | weights | " + " | ".join(f"{name} (paper)" for name in MEASURES) + " | BAcc, change |"]
-        lines += ["|" + " --- |" * (len(MEASURES) + 3)]
-        for (_, _, loss, weights), values in rows.items():
-            printed = [f"({p:.1f})" for p in values["paper"]] if values["paper"] else ["(-)"] * len(MEASURES)
-            cells = [
-                f"{values[name]['mean']:.1f} [{values[name]['interval'][0]:.1f}, {values[name]['interval'][1]:.1f}] {p}"
-                for name, p in zip(MEASURES, printed, strict=True)
-            ]
-            change = values["BAcc"].get("difference_interval")
-            cells += [f"{values['BAcc']['difference']:+.1f} [{change[0]:+.1f}, {change[1]:+.1f}]" if change else ""]
-            lines += [f"| {LOSSES[loss]} | {WEIGHTS[weights]} | " + " | ".join(cells) + " |"]
-        lines += [""]
-    return "\n".join(lines)
+        lines = [f"As Table {TABLES[network, optimiser]}: {network}, {optimiser}", ""]
+        lines += head("loss", ["weights", *MEASURES, "BAcc, change"])
+        for (_, loss, weights), row in rows.items():
+            paper = printed(network, optimiser, loss, weights) if with_printed else None
+            cells = [cell(row[m]) + ("" if paper is None else f" ({paper[i]:.1f})") for i, m in enumerate(MEASURES)]
+            change = cell(row["difference"]["BAcc"], "+") if "difference" in row else ""
+            lines.append(line(LOSSES[loss], [WEIGHTS[weights], *cells, change]))
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
 
 
-def recall_bars(summary: dict[tuple[str, ...], dict[str, Any]], optimizer: str) -> Figure:
+def recall_bars(summary: Mapping[str, Any]) -> Figure:
     """Figs. 1 and 2: the recall of each class by network, loss and weights, with 95 % intervals."""
-    shown = {key: value for key, value in summary.items() if key[1] == optimizer}
-    models = list(dict.fromkeys(key[0] for key in shown))
-    losses = list(dict.fromkeys(key[2] for key in shown))
-    figure = Figure(figsize=(12, 3.2 * len(models) * len(losses)))
-    axes = figure.subplots(len(models) * len(losses), squeeze=False).flatten()
-    for axis, (model, loss) in zip(axes, [(m, n) for m in models for n in losses], strict=True):
-        rows = {key[3]: value["recall"] for key, value in shown.items() if (key[0], key[2]) == (model, loss)}
+    panels = list(dict.fromkeys(tuple(name.split("-", 2)[:2]) for name in summary))
+    figure = Figure(figsize=(12, 3.2 * len(panels)), layout="constrained")
+    for axis, (network, loss) in zip(figure.subplots(len(panels), squeeze=False).flatten(), panels, strict=True):
+        rows = {n.split("-", 2)[2]: r["recall"] for n, r in summary.items() if n.startswith(f"{network}-{loss}-")}
         for i, (weights, recall) in enumerate(rows.items()):
-            means = [r["mean"] for r in recall.values()]
-            below = [max(r["mean"] - r["interval"][0], 0) for r in recall.values()]
-            above = [max(r["interval"][1] - r["mean"], 0) for r in recall.values()]
-            places = [c + 0.8 * (i + 0.5) / len(rows) - 0.4 for c in range(len(recall))]
-            axis.bar(places, means, 0.8 / len(rows), yerr=[below, above], label=WEIGHTS[weights], error_kw={"lw": 0.7})
-        axis.set(title=f"{model}, {LOSSES[loss]}, {optimizer}", ylabel="recall, %", ylim=(0, 100))
-        axis.set_xticks(range(len(next(iter(rows.values())))), list(next(iter(rows.values()))))
-    axes[0].legend(ncols=6, fontsize=8, loc="upper right")
-    figure.tight_layout()
+            means = [value["mean"] for value in recall.values()]
+            ends = [
+                [max(mean - value["interval"][0], 0) for mean, value in zip(means, recall.values(), strict=True)],
+                [max(value["interval"][1] - mean, 0) for mean, value in zip(means, recall.values(), strict=True)],
+            ]
+            places = [c + 0.8 * (i + 0.5) / len(rows) - 0.4 for c in range(len(means))]
+            axis.bar(places, means, 0.8 / len(rows), yerr=ends, label=WEIGHTS[weights], error_kw={"lw": 0.7})
+        classes = list(next(iter(rows.values())))
+        axis.set(title=f"{network}, {LOSSES[loss]}", ylabel="recall, %", ylim=(0, 100))
+        axis.set_xticks(range(len(classes)), classes)
+        axis.legend(ncols=6, fontsize=8)
     return figure
-
-
-def write_study(folder: Path, results: Sequence[Result], form: Form) -> str:
-    """study.json, tables.md and a bar chart for each optimiser under `folder`; the tables as text."""
-    summary = summarise(results)
-    text = tables(summary)
-    folder.mkdir(parents=True, exist_ok=True)
-    report = {
-        "task": results[0].task,
-        "form": asdict(form),
-        "cells": {" ".join(key): value for key, value in summary.items()},
-        "command": " ".join(["python", *sys.argv]),
-        "versions": {name: version(name) for name in ("longtail-mix", "torch", "timm", "kornia", "torchmetrics")},
-        "hardware": hardware(results[0].labels.device),
-    }
-    (folder / "study.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    (folder / "tables.md").write_text(text + "\n", encoding="utf-8")
-    for optimizer in dict.fromkeys(key[1] for key in summary):
-        recall_bars(summary, optimizer).savefig(folder / f"recall_{optimizer}.png", dpi=110)
-    return text

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from timm.layers.norm_act import convert_sync_batchnorm
-from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -85,6 +85,31 @@ def synchronised(learner: Learner, accelerator: Accelerator) -> Learner:
     return converted
 
 
+class Average:
+    """A moving average of a learner's parameters and buffers; what else it keeps, as the epoch, stays out of it.
+
+    timm's own averages the whole state dict, in which weightings that change with the epoch have what is no tensor.
+
+    Args:
+        learner: the average starts from it.
+        decay: how much of the average stays in each step.
+    """
+
+    def __init__(self, learner: Learner, decay: float) -> None:
+        self.learner, self.decay = deepcopy(learner).eval().requires_grad_(False), decay
+
+    @torch.no_grad()
+    def update(self, learner: Learner) -> None:
+        """After a step."""
+        pairs = ((self.learner.parameters(), learner.parameters()), (self.learner.buffers(), learner.buffers()))
+        for averages, values in pairs:
+            for average, value in zip(averages, values, strict=True):
+                if average.is_floating_point():
+                    average.lerp_(value, 1 - self.decay)
+                else:
+                    average.copy_(value)
+
+
 class Training:
     """A learner on its way through its steps; :meth:`run` takes up what the folder's checkpoint says.
 
@@ -117,8 +142,8 @@ class Training:
         self.judged = learner
         self._average = None
         if plan.ema:
-            self._average = ModelEmaV3(learner, plan.ema)
-            self._parts["judged"] = self.judged = self._average.module
+            self._average = Average(learner, plan.ema)
+            self._parts["judged"] = self.judged = self._average.learner
         self.model, self.optimizer = accelerator.prepare(learner, optimizer)
         if accelerator.scaler is not None:
             self._parts["scaler"] = accelerator.scaler

@@ -20,9 +20,11 @@ from reproduction.data.cifar_lt import CifarLT
 from reproduction.data.isic2018 import ISIC2018
 from reproduction.data.lesions import Lesions
 from reproduction.data.maps import with_maps
+from reproduction.data.own import Folder, Table
 from reproduction.data.skin import on_other_skin
 from reproduction.data.synthetic import Synthetic
 from reproduction.data.task import Images, Task
+from reproduction.data.white_light import WhiteLight
 from reproduction.methods.learner import Learner, Method, Setting, Told
 from reproduction.training.atomic_files import save_tensors, write_json
 from reproduction.training.batches import Batches, seed_of
@@ -52,7 +54,7 @@ class Study:
         tracker: any that accelerate knows and that is installed, as tensorboard.
     """
 
-    data: Synthetic | ISIC2018 | CifarLT | Lesions = field(default_factory=Synthetic)
+    data: Synthetic | ISIC2018 | CifarLT | Lesions | WhiteLight | Folder | Table = field(default_factory=Synthetic)
     recipe: Recipe = field(default_factory=Recipe)
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)

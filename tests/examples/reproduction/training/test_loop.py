@@ -9,12 +9,13 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
+from longtail_mix import ClassBalancedWeights, DeferredWeighting
 from reproduction.data.task import Images
 from reproduction.methods.learner import Learner
 from reproduction.methods.sampling import Natural
 from reproduction.training.batch import Batch, Needs
 from reproduction.training.batches import Batches, seed_of
-from reproduction.training.loop import Plan, Progress, Training, accelerator_for, judge, synchronised
+from reproduction.training.loop import Average, Plan, Progress, Training, accelerator_for, judge, synchronised
 from reproduction.training.run_folder import RunFolder
 from reproduction.training.study import weights_of
 from reproduction.training.views import ViewSettings
@@ -113,6 +114,23 @@ def test_the_moving_average_is_that_of_a_loop_and_is_what_is_judged(tmp_path):
     assert weights_of(tmp_path, keep_best=False)["value"].item() == pytest.approx(expected[-1], abs=1e-6)
     assert weights_of(tmp_path, keep_best=True)["value"].item() == pytest.approx(expected[1], abs=1e-6)
     assert final(tmp_path)["learner"]["value"].item() == run.learner.after[-1]
+
+
+def test_the_average_leaves_out_what_is_no_tensor():
+    """As the epoch that a deferred weighting keeps in its state."""
+    learner = Constant(1.0)
+    learner.schedule = DeferredWeighting(ClassBalancedWeights([3, 1]), start_epoch=1)
+    learner.norm.running_mean += 4
+    average = Average(learner, 0.75)
+    with torch.no_grad():
+        learner.value += 4
+        learner.norm.running_mean += 4
+        learner.norm.num_batches_tracked += 4
+    average.update(learner)
+    assert average.learner.value == 2
+    assert (average.learner.norm.running_mean == 5).all()
+    assert average.learner.norm.num_batches_tracked == 4
+    assert not average.learner.training
 
 
 def test_history_has_each_loss_once_and_each_validation_after_its_step():

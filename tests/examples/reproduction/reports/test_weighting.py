@@ -1,0 +1,89 @@
+"""The weighting study's report: measures against torchmetrics, splits averaged, the paper's figures."""
+
+import pytest
+import torch
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_f1_score,
+    multiclass_precision,
+    multiclass_recall,
+)
+
+from reproduction.data.task import Images
+from reproduction.reports.measures import confusion_of
+from reproduction.reports.weighting import (
+    LOSSES,
+    PAPER,
+    TABLES,
+    WEIGHTS,
+    measures_of_confusion,
+    printed,
+    recall_bars,
+    summarise,
+    tables,
+)
+from reproduction.training.study import Judged
+
+FACTS = {"classes": ("a", "b", "c")}
+
+
+def judged(name: str, split: int, logits: torch.Tensor, labels: torch.Tensor) -> Judged:
+    groups = tuple(f"{split}-{i // 6 * 3 + i % 3}" for i in range(len(labels)))
+    side = Images(torch.zeros(len(labels), 3, 2, 2, dtype=torch.uint8), labels, groups)
+    return Judged(name, split, {"logits": logits}, side, FACTS)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_measures_of_a_confusion_matrix_equal_torchmetrics(seed):
+    labels = torch.arange(50) % 3
+    logits = torch.randn(50, 3, generator=torch.Generator().manual_seed(seed))
+    logits[:, 0] -= 10  # never named: its precision is 0
+    measured = measures_of_confusion(confusion_of(judged("x", 0, logits, labels)))
+    for name, of, average in (
+        ("Acc", multiclass_accuracy, "micro"),
+        ("BAcc", multiclass_recall, "macro"),
+        ("mPR", multiclass_precision, "macro"),
+        ("mF1", multiclass_f1_score, "macro"),
+        ("recall", multiclass_recall, "none"),
+    ):
+        torch.testing.assert_close(measured[name].float(), of(logits, labels, 3, average=average))
+
+
+def test_the_summary_averages_splits_and_pairs_differences():
+    labels = torch.arange(60) % 3
+    right, wrong = torch.eye(3)[labels], torch.eye(3)[(labels + 1) % 3]
+    runs = [
+        judged(f"flat-ce-{weights}", split, logits, labels)
+        for split, base in ((0, wrong), (1, right))
+        for weights, logits in (("none", base), ("es", base), ("cb", right))
+    ]
+    summary = summarise(runs)
+    assert summarise(runs[::-1]).items() >= summary.items()
+    none, same, better = (summary[f"flat-ce-{name}"] for name in ("none", "es", "cb"))
+    assert none["Acc"]["mean"] == 50
+    assert "difference" not in none
+    assert same["difference"]["BAcc"] == {"mean": 0, "interval": [0, 0]}
+    assert better["difference"]["BAcc"]["mean"] == 50
+    assert better["recall"]["a"] == {"mean": 100, "interval": [100, 100]}
+    text = tables(summary, "sgd", True)
+    assert "As Table 4: flat, sgd" in text
+    assert "| CEL | - | 50.0 [50.0, 50.0] (78.5) | 50.0 [50.0, 50.0] (46.1) |" in text
+    assert "(78.5)" not in tables(summary, "sgd", False)
+    assert len(recall_bars(summary).axes) == 1
+
+
+def test_the_papers_figures():
+    assert TABLES == {("flat", "adam"): 2, ("hierarchical", "adam"): 3, ("flat", "sgd"): 4, ("hierarchical", "sgd"): 5}
+    # All 160 of them by their sum, and by a sum in which the places count, so that none can change alone or be swapped.
+    numbers = [float(n) for rows in PAPER.values() for row in rows for n in row.split()]
+    assert len(numbers) == 4 * 2 * 5 * 4
+    assert sum(numbers) == pytest.approx(11129.6, abs=0.04)
+    assert sum(place * number for place, number in enumerate(numbers)) == pytest.approx(829288.1, abs=0.04)
+    for key in PAPER:
+        for loss in LOSSES:
+            for weights in WEIGHTS:
+                row = printed(*key, loss, weights)
+                assert row is None if weights == "class-ohem" else len(row) == 4
+    assert printed("flat", "adam", "ce", "ohem") == [84.5, 74.0, 77.0, 74.5]
+    assert printed("hierarchical", "adam", "ce", "cb") == [84.0, 78.4, 76.0, 76.5]
+    assert printed("hierarchical", "sgd", "focal", "none") == [78.0, 49.0, 55.0, 51.0]
