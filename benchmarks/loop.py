@@ -15,19 +15,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
-from framework_batch import Batch
-from framework_config import PAPER, Config
-from framework_contrastive import MomentumContrast
-from framework_data import Batches, Frames
-from framework_methods import Method
-from framework_recipes import build_method, build_optimizer
 from torch import Tensor
-from views import ViewSettings
 
 from benchmarks.metadata import describe_run
 from longtail_mix.functional import patch_mixup
+from reproduction.data.task import Images
+from reproduction.methods.learner import Method, Setting
+from reproduction.methods.momentum_contrast import MomentumContrastLearner
+from reproduction.networks.network import PAPER_HYBRID, Backbone
+from reproduction.training.batch import Batch
+from reproduction.training.batches import Batches
+from reproduction.training.recipe import Recipe
+from spmix import PAPER, rows
 
 SUMMARY = "images per second of the framework's data path and training steps, with and without SPMix"
 CLASS_COUNTS = (6705, 1113, 1099, 514, 327, 142, 115)  # ISIC 2018
@@ -38,14 +40,14 @@ Part = Callable[[int], object]  # does its work for the batch of a step
 class Loop:
     """One method of the framework on its own batches."""
 
-    def __init__(self, config: Config, frames: Frames, device: torch.device) -> None:
-        torch.manual_seed(config.seed)
-        self.method: Method = build_method(config, CLASS_COUNTS).to(device).train()
-        self.optimizer = build_optimizer(config, self.method)
-        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16")
-        views = ViewSettings(config.size, config.crop_scale, operations=config.operations, magnitude=config.magnitude)
-        self.batches = Batches(frames, len(CLASS_COUNTS), views, config.batch_size, config.seed, device)
-        self.batches.set_epoch(self.method.needs, 0)
+    def __init__(self, method: Method, recipe: Recipe, frames: Images, device: torch.device) -> None:
+        torch.manual_seed(0)
+        setting = Setting(CLASS_COUNTS, recipe.backbone, recipe.views.size, 1, recipe.batch_size)
+        self.learner = method.build(setting).to(device).train()
+        self.optimizer = recipe.optimiser.build(self.learner)
+        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
+        self.batches = Batches(frames, len(CLASS_COUNTS), recipe.views, recipe.batch_size, 0, device)
+        self.batches.set_epoch(self.learner.needs, 0)
         self.at_hand = self.batches.draw(0)
 
     def draw(self, step: int) -> Batch:
@@ -54,12 +56,17 @@ class Loop:
 
     def draw_and_mix(self, step: int) -> list[Tensor]:
         """The data path and its views mixed as images, each by its own ratio."""
-        batch, method = self.draw(step), self.method
-        assert isinstance(method, MomentumContrast)
-        assert method.ratio is not None
+        batch, learner = self.draw(step), self.learner
+        assert isinstance(learner, MomentumContrastLearner)
+        mix = learner.method.mix
+        assert mix is not None
         assert batch.partners is not None
-        views = zip(batch.labelled.views, batch.partners.views, strict=True)
-        return [patch_mixup(own, other, method.ratio(batch, view)) for view, (own, other) in enumerate(views)]
+        mixed = []
+        for view, (own, other) in enumerate(zip(batch.labelled.views, batch.partners.views, strict=True)):
+            draws = batch.draws[2 * view : 2 * view + 2]
+            shares = mix.shares(batch.labelled, batch.partners, draws, CLASS_COUNTS, view)
+            mixed.append(patch_mixup(own, other, shares))
+        return mixed
 
     def train(self, step: int) -> None:
         """A whole step: data, forward, backward, optimiser, what follows it."""
@@ -71,18 +78,17 @@ class Loop:
 
     def _train(self, batch: Batch) -> None:
         with self.autocast:
-            loss = self.method(batch)
+            loss = self.learner(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        self.method.after_step()
+        self.learner.after_step()
 
 
-def parts_of(config: Config, frames: Frames, device: torch.device) -> dict[str, Part]:
+def parts_of(recipe: Recipe, patch_size: int, frames: Images, device: torch.device) -> dict[str, Part]:
     """What is measured, by name; each method has its own network."""
-    cross_entropy, paco, spmix = (
-        Loop(replace(config, method=method), frames, device) for method in ("ce", "paco", "spmix")
-    )
+    methods = rows(recipe.views.size, patch_size, "patch_embed")
+    cross_entropy, paco, spmix = (Loop(methods[name], recipe, frames, device) for name in ("ce", "paco", "spmix"))
     return {
         "views, one": cross_entropy.draw,
         "views, two": paco.draw,
@@ -116,24 +122,32 @@ def seconds_of(parts: dict[str, Part], repeats: int, together: int, device: torc
     return {name: of_part[1:] for name, of_part in seconds.items()}
 
 
-def random_frames(count: int, size: int, where: torch.device, seed: int) -> Frames:
+def random_frames(count: int, size: int, where: torch.device, seed: int) -> Images:
     """Labels in the proportions of ISIC 2018, at least two images of each class."""
     generator = torch.Generator().manual_seed(seed)
     whole = partial(torch.randint, 0, 256, dtype=torch.uint8, generator=generator)
     shares = torch.tensor(CLASS_COUNTS).cumsum(0) / sum(CLASS_COUNTS)
     labels = torch.bucketize((torch.arange(count) + 0.5) / count, shares)
     labels[: 2 * len(CLASS_COUNTS)] = torch.arange(len(CLASS_COUNTS)).repeat(2)
-    return Frames(whole((count, 3, size, size)), labels, whole((count, 1, size, size))).to(where)
+    images, maps = whole((count, 3, size, size)), whole((count, 1, size, size))
+    return Images(images, labels, tuple(map(str, range(count))), maps=maps).to(where)
+
+
+def recipe_of(backbone: str, size: int, batch_size: int, precision: Literal["no", "bf16"]) -> Recipe:
+    """The paper's recipe on a network without trained weights."""
+    views = replace(PAPER.recipe.views, size=size)
+    network = Backbone(backbone, "none")
+    return replace(PAPER.recipe, backbone=network, views=views, batch_size=batch_size, precision=precision)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backbone", default=PAPER.backbone, help="tiny_hybrid, or a timm model (%(default)s)")
-    parser.add_argument("--size", type=int, default=PAPER.size, help="pixels of a view (%(default)s)")
+    parser.add_argument("--backbone", default=PAPER_HYBRID, help="tiny_hybrid, or a timm model (%(default)s)")
+    parser.add_argument("--size", type=int, default=PAPER.recipe.views.size, help="pixels of a view (%(default)s)")
     parser.add_argument("--frame-size", type=int, default=256, help="pixels of a stored image (%(default)s)")
     parser.add_argument("--frames", type=int, default=1024, help="how many of them (%(default)s)")
     parser.add_argument("--frames-on", choices=("device", "host"), default="device", help="(%(default)s)")
-    parser.add_argument("--batch", type=int, default=PAPER.batch_size, help="(%(default)s)")
-    parser.add_argument("--patch-size", type=int, default=PAPER.patch_size, help="(%(default)s)")
+    parser.add_argument("--batch", type=int, default=PAPER.recipe.batch_size, help="(%(default)s)")
+    parser.add_argument("--patch-size", type=int, default=16, help="(%(default)s)")
     parser.add_argument("--precision", choices=("no", "bf16"), default="bf16", help="autocast or not (%(default)s)")
     parser.add_argument("--repeats", type=int, default=10, help="turns of each part (%(default)s)")
     parser.add_argument("--together", type=int, default=5, help="steps in a turn (%(default)s)")
@@ -145,18 +159,11 @@ def run(options: argparse.Namespace) -> None:
     """Measure, print, write."""
     device = torch.device(options.device)
     torch.backends.cudnn.benchmark = True
-    config = replace(
-        PAPER,
-        backbone=options.backbone,
-        size=options.size,
-        batch_size=options.batch,
-        patch_size=options.patch_size,
-        precision=options.precision,
-    )
-    config.check()
+    recipe = recipe_of(options.backbone, options.size, options.batch, options.precision)
+    recipe.check(device=device.type)
     where = device if options.frames_on == "device" else torch.device("cpu")
-    frames = random_frames(options.frames, options.frame_size, where, config.seed)
-    parts = parts_of(config, frames, device)
+    frames = random_frames(options.frames, options.frame_size, where, 0)
+    parts = parts_of(recipe, options.patch_size, frames, device)
     seconds = seconds_of(parts, options.repeats, options.together, device)
     print("| part | ms a step | quartiles | images/s |\n|---|---|---|---|")
     records = {}

@@ -41,6 +41,7 @@ from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.networks.network import Backbone
 from reproduction.reports.program import run
 from reproduction.training.optimisers import AdamW
+from reproduction.training.own_data import own_data
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
@@ -111,6 +112,7 @@ FORMS = {
     "balanced": ("judge them on 40 test images a class", real(Balanced(), "balanced")),
     "official": ("judge them on the challenge's own test", real(Official(), "official")),
 }
+FORMS |= own_data(FORMS["official"][1], ("ce", "balanced-softmax", "balanced-softmax+skin-swap"))
 
 if __name__ == "__main__":
     run(__doc__, ROWS, FORMS)

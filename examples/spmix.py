@@ -35,6 +35,7 @@ from reproduction.mixes.skin_swap import AnyRatio, SkinSwap
 from reproduction.networks.network import PAPER_HYBRID, Backbone
 from reproduction.reports.program import run
 from reproduction.training.optimisers import AdamW, Cosine
+from reproduction.training.own_data import own_data
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
@@ -130,8 +131,10 @@ FORMS = {
     "table2": ("Table 2: patches and saliency on and off", replace(PAPER, methods=TABLE_2, out=OUT / "table2")),
     "released": ("SPMix as the released code trains it", RELEASED),
 }
+FORMS |= own_data(ISIC)
 OF_PAPER = rows(224, 16, "patch_embed")
-ROWS_OF = dict.fromkeys(FORMS, OF_PAPER) | {"short": ROWS, "isic2018": rows(96, 8, "blocks.2")}
+ROWS_OF = dict.fromkeys(FORMS, OF_PAPER) | {"short": ROWS}
+ROWS_OF |= dict.fromkeys(("isic2018", "folder", "table"), rows(96, 8, "blocks.2"))
 
 if __name__ == "__main__":
     run(__doc__, ROWS, FORMS, rows_of=ROWS_OF)

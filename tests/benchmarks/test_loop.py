@@ -9,11 +9,13 @@ import torch
 
 from benchmarks import loop
 from benchmarks.__main__ import main
-from framework_config import PAPER
+from reproduction.mixes.skin_swap import SkinSwap
+from spmix import rows
 
 SMALL = ["--backbone", "tiny_hybrid", "--size", "32", "--frame-size", "40", "--frames", "40", "--batch", "8"]
 SMALL += ["--patch-size", "8", "--repeats", "2", "--together", "1", "--precision", "no", "--device", "cpu"]
-CONFIG = replace(PAPER, backbone="tiny_hybrid", size=32, batch_size=8, patch_size=8)
+RECIPE = loop.recipe_of("tiny_hybrid", 32, 8, "no")
+ROWS = rows(32, 8, "patch_embed")
 CPU = torch.device("cpu")
 
 
@@ -33,14 +35,15 @@ def test_runs_and_writes_its_times(where, tmp_path, capsys):
 def test_each_part_does_its_share():
     frames = loop.random_frames(40, 40, CPU, 0)
     assert frames.labels.bincount(minlength=7).min() >= 2
-    spmix = loop.Loop(replace(CONFIG, mixed="all"), frames, CPU)
+    everyone = replace(ROWS["spmix"], mix=SkinSwap(ROWS["spmix"].mix.ratio, tail_only=False))
+    spmix = loop.Loop(everyone, RECIPE, frames, CPU)
     batch, mixed = spmix.draw(3), spmix.draw_and_mix(3)
     assert len(mixed) == len(batch.labelled.maps) == len(batch.partners.views) == 2
     for own, other, view in zip(batch.labelled.views, batch.partners.views, mixed, strict=True):
         assert view.shape == (8, 3, 32, 32)
         assert ((view >= torch.minimum(own, other) - 1e-6) & (view <= torch.maximum(own, other) + 1e-6)).all()
         assert not torch.equal(view, own)
-    method = spmix.method
+    method = spmix.learner
     query, key = (network.classifier.weight.clone() for network in (method.query, method.key))
     spmix.train(0)
     assert not torch.equal(method.query.classifier.weight, query)
@@ -49,7 +52,7 @@ def test_each_part_does_its_share():
     before = method.query.classifier.weight.clone()
     spmix.train_at_hand(1)
     assert not torch.equal(method.query.classifier.weight, before)
-    cross_entropy = loop.Loop(replace(CONFIG, method="ce"), frames, CPU)
+    cross_entropy = loop.Loop(ROWS["ce"], RECIPE, frames, CPU)
     assert len(cross_entropy.draw(0).labelled.views) == 1
 
 

@@ -22,7 +22,7 @@ PROGRAMS = [path.stem for path in sorted(EXAMPLES.glob("*.py")) if "reproduction
 EVERY = [f"{program}:{method}" for program in PROGRAMS for method in import_module(program).ROWS]
 # A kind each: a mix with maps, another one's weights, two views and a queue.
 KILLED = ["compare:balanced-softmax+skin-swap", "compare:post-hoc", "lsm:ldam-drw+lsm", "spmix:paco"]
-RANKS = ["compare:balanced-softmax+skin-swap", "lsm:ce+lsm", "segmenter:lraspp", "spmix:paco"]
+RANKS = ["compare:balanced-softmax+skin-swap", "lsm:ce+lsm", "segmenter:lraspp", "spmix:spmix"]
 if os.environ.get("LONGTAIL_MIX_KILL") == "all":
     KILLED = EVERY
 
