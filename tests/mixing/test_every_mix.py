@@ -12,9 +12,13 @@ from torch.utils.data import DataLoader, TensorDataset
 from longtail_mix import (
     CMO,
     LSM,
+    AttentiveMix,
     BalancedPairing,
     CopyPaste,
     CutMix,
+    FMix,
+    GridMix,
+    GuidedMixup,
     HeadTailPairing,
     InBatch,
     InverseFrequencyPairing,
@@ -25,9 +29,12 @@ from longtail_mix import (
     MixUp,
     RandomPairing,
     Remix,
+    ResizeMix,
     SaliencyMix,
     ShiftedPairing,
     SkinSwap,
+    SmoothMix,
+    SnapMix,
     Sometimes,
     SPMix,
     mixing,
@@ -43,7 +50,7 @@ class Brightness(nn.Module):
         return images.detach().float().mean(1, keepdim=True)
 
 
-# Mixes that draw; LSM and SkinSwap draw nothing and are among WITH_MAPS.
+# Mixes that draw; those that draw nothing are among WITH_MAPS.
 MIXES: dict[str, Callable[[], nn.Module]] = {
     "MixUp": MixUp,
     "CutMix": CutMix,
@@ -51,6 +58,11 @@ MIXES: dict[str, Callable[[], nn.Module]] = {
     "CMO": CMO,
     "SaliencyMix": lambda: SaliencyMix(saliency=Brightness()),
     "SPMix": lambda: KeepLabels(SPMix(patch_size=4, noise=0.3, saliency=Brightness())),
+    "FMix": FMix,
+    "ResizeMix": ResizeMix,
+    "GridMix": GridMix,
+    "SmoothMix": SmoothMix,
+    "SnapMix": lambda: SnapMix(1.0, saliency=Brightness()),
     "CopyPaste": lambda: CopyPaste(saliency=Brightness()),
     "Sometimes": lambda: Sometimes(MixUp(0.5), 0.7),
 }
@@ -60,15 +72,18 @@ WITH_MAPS: dict[str, Callable[[], nn.Module]] = {
     "SaliencyMix": SaliencyMix,
     "SPMix": lambda: KeepLabels(SPMix(patch_size=4)),
     "SkinSwap": SkinSwap,
+    "AttentiveMix": lambda: AttentiveMix(cells=3, paste=2),
+    "GuidedMixup": GuidedMixup,
+    "SnapMix": SnapMix,
     "CopyPaste": CopyPaste,
 }
-MOVING = {"CopyPaste"}  # they move images before they mix them
+MOVING = {"CopyPaste", "ResizeMix", "SnapMix"}  # they move images before they mix them
 KEEPING = {"SPMix", "CopyPaste", "SkinSwap"}  # the first label stays whole
 EACH = pytest.mark.parametrize("name", MIXES)
 
 
-@pytest.fixture(autouse=True)
-def _forget_compiled_graphs():
+@pytest.fixture
+def forget_compiled_graphs():
     """All mixes share one forward, and PyTorch keeps no more than 8 graphs of a function."""
     yield
     torch._dynamo.reset()
@@ -125,7 +140,10 @@ def test_reproducible_and_two_ranks_differ(name, device):
     assert torch.equal(default, mix(*pairs)[0])
 
 
-@pytest.mark.parametrize("name", ["MixUp", "CutMix", "CMO", "SaliencyMix", "Sometimes"])
+@pytest.mark.parametrize(
+    "name",
+    ["MixUp", "CutMix", "CMO", "SaliencyMix", "Sometimes", "FMix", "ResizeMix", "GridMix", "SmoothMix"],
+)
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**31), height=st.integers(1, 9), width=st.integers(1, 9), number=st.integers(1, 6))
 def test_lam_is_the_share_of_the_first_image(name, seed, height, width, number):
@@ -156,6 +174,7 @@ def of_any_size(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
 
 
 @EACH
+@pytest.mark.usefixtures("forget_compiled_graphs")
 def test_one_graph_for_batches_of_any_size(name, device):
     mix = MIXES[name]().to(device)
     compiled = torch.compile(mix, fullgraph=True, backend="eager")
@@ -172,6 +191,7 @@ def test_one_graph_for_batches_of_any_size(name, device):
 
 
 @pytest.mark.parametrize("name", WITH_MAPS)
+@pytest.mark.usefixtures("forget_compiled_graphs")
 def test_one_graph_with_maps(name, device):
     mix = WITH_MAPS[name]().to(device)
     compiled = torch.compile(mix, fullgraph=True, backend="eager")
@@ -288,6 +308,7 @@ def test_in_one_batch_with_maps(name):
 
 
 @pytest.mark.parametrize("pairing", PAIRINGS)
+@pytest.mark.usefixtures("forget_compiled_graphs")
 def test_one_graph_in_one_batch(pairing, device):
     mix = InBatch(MixUp(), PAIRINGS[pairing]()).to(device)
     compiled = torch.compile(mix, fullgraph=True, backend="eager")

@@ -1,15 +1,29 @@
 """Mixing: saliency -> ratio -> mixed images or features."""
 
 from longtail_mix.mixing.class_aware import CMO, Remix, remix
-from longtail_mix.mixing.classic import CutMix, MixUp, cutmix, mixup
+from longtail_mix.mixing.classic import (
+    CutMix,
+    FMix,
+    GridMix,
+    MixUp,
+    ResizeMix,
+    SmoothMix,
+    cutmix,
+    fmix_mask,
+    mixup,
+    smooth_mask,
+)
 from longtail_mix.mixing.composition import InBatch, MixCollate, SoftTargetMix, Sometimes
 from longtail_mix.mixing.draws import boxes_around, draw_lam, random_boxes
 from longtail_mix.mixing.guided import (
     LSM,
+    AttentiveMix,
     CopyPaste,
+    GuidedMixup,
     KeepLabels,
     SaliencyMix,
     SkinSwap,
+    SnapMix,
     SPMix,
     area_weight,
     block_mask,
@@ -56,10 +70,14 @@ from longtail_mix.mixing.record import MixRecord
 __all__ = [
     "CMO",
     "LSM",
+    "AttentiveMix",
     "BalancedPairing",
     "CopyPaste",
     "CutMix",
+    "FMix",
     "FidelityRatio",
+    "GridMix",
+    "GuidedMixup",
     "HeadTailPairing",
     "InBatch",
     "InverseFrequencyPairing",
@@ -78,10 +96,13 @@ __all__ = [
     "RandomPairing",
     "ReleasedRatio",
     "Remix",
+    "ResizeMix",
     "SPMix",
     "SaliencyMix",
     "ShiftedPairing",
     "SkinSwap",
+    "SmoothMix",
+    "SnapMix",
     "SoftTargetMix",
     "Sometimes",
     "area_weight",
@@ -92,6 +113,7 @@ __all__ = [
     "cutmix",
     "draw_lam",
     "fidelity_ratio",
+    "fmix_mask",
     "from_blocks",
     "head_tail_pairing",
     "head_tail_partners",
@@ -110,6 +132,7 @@ __all__ = [
     "saliency_peaks",
     "semantic_weight",
     "shifted_partners",
+    "smooth_mask",
     "soft_edges",
     "spmix",
     "to_blocks",
