@@ -24,6 +24,7 @@ from longtail_mix.mixing import (
     boxes_around,
     cutmix,
     draw_lam,
+    draw_small_share,
     fidelity_ratio,
     fmix_mask,
     from_blocks,
@@ -48,6 +49,7 @@ from longtail_mix.mixing import (
     soft_edges,
     spmix,
     to_blocks,
+    unimix_share,
     weighted_partners,
 )
 from longtail_mix.regions import box_masks, lesion_regions, otsu_threshold, scale_boxes
@@ -89,6 +91,7 @@ __all__ = [
     "cutmix",
     "distance_weighted_outside",
     "draw_lam",
+    "draw_small_share",
     "effective_number_weights",
     "fidelity_ratio",
     "fmix_mask",
@@ -133,6 +136,7 @@ __all__ = [
     "spmix",
     "supervised_contrastive_loss",
     "to_blocks",
+    "unimix_share",
     "weighted_cross_entropy",
     "weighted_partners",
 ]

@@ -13,6 +13,7 @@ from longtail_mix import (
     CMO,
     LSM,
     AttentiveMix,
+    BalancedMixUp,
     BalancedPairing,
     CopyPaste,
     CutMix,
@@ -27,16 +28,19 @@ from longtail_mix import (
     MixCollate,
     MixedTarget,
     MixUp,
+    OneOf,
     RandomPairing,
     Remix,
     ResizeMix,
     SaliencyMix,
+    Scheduled,
     ShiftedPairing,
     SkinSwap,
     SmoothMix,
     SnapMix,
     Sometimes,
     SPMix,
+    UniMix,
     mixing,
 )
 
@@ -58,6 +62,10 @@ MIXES: dict[str, Callable[[], nn.Module]] = {
     "CMO": CMO,
     "SaliencyMix": lambda: SaliencyMix(saliency=Brightness()),
     "SPMix": lambda: KeepLabels(SPMix(patch_size=4, noise=0.3, saliency=Brightness())),
+    "BalancedMixUp": BalancedMixUp,
+    "UniMix": lambda: UniMix(COUNTS),
+    "OneOf": lambda: OneOf([MixUp(0.5), CutMix(), ResizeMix()], [1, 2, 1]),
+    "Scheduled": lambda: Scheduled(MixUp(0.5), lambda epoch: 0.7 - epoch / 10),
     "FMix": FMix,
     "ResizeMix": ResizeMix,
     "GridMix": GridMix,
@@ -77,7 +85,7 @@ WITH_MAPS: dict[str, Callable[[], nn.Module]] = {
     "SnapMix": SnapMix,
     "CopyPaste": CopyPaste,
 }
-MOVING = {"CopyPaste", "ResizeMix", "SnapMix"}  # they move images before they mix them
+MOVING = {"CopyPaste", "ResizeMix", "SnapMix", "OneOf"}  # they move images before they mix them
 KEEPING = {"SPMix", "CopyPaste", "SkinSwap"}  # the first label stays whole
 EACH = pytest.mark.parametrize("name", MIXES)
 
@@ -142,7 +150,19 @@ def test_reproducible_and_two_ranks_differ(name, device):
 
 @pytest.mark.parametrize(
     "name",
-    ["MixUp", "CutMix", "CMO", "SaliencyMix", "Sometimes", "FMix", "ResizeMix", "GridMix", "SmoothMix"],
+    [
+        "MixUp",
+        "CutMix",
+        "CMO",
+        "SaliencyMix",
+        "Sometimes",
+        "FMix",
+        "ResizeMix",
+        "GridMix",
+        "SmoothMix",
+        "OneOf",
+        "Scheduled",
+    ],
 )
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**31), height=st.integers(1, 9), width=st.integers(1, 9), number=st.integers(1, 6))
@@ -245,7 +265,7 @@ def test_no_mix_is_forgotten():
 def test_nothing_to_learn_and_nothing_to_store(name):
     mix = MIXES[name]()
     assert not list(mix.parameters())
-    assert not mix.state_dict()
+    assert not mix.state_dict() or name == "Scheduled"  # which keeps its epoch
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

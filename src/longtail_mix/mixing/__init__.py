@@ -1,6 +1,14 @@
 """Mixing: saliency -> ratio -> mixed images or features."""
 
-from longtail_mix.mixing.class_aware import CMO, Remix, remix
+from longtail_mix.mixing.class_aware import (
+    CMO,
+    BalancedMixUp,
+    Remix,
+    UniMix,
+    draw_small_share,
+    remix,
+    unimix_share,
+)
 from longtail_mix.mixing.classic import (
     CutMix,
     FMix,
@@ -13,7 +21,14 @@ from longtail_mix.mixing.classic import (
     mixup,
     smooth_mask,
 )
-from longtail_mix.mixing.composition import InBatch, MixCollate, SoftTargetMix, Sometimes
+from longtail_mix.mixing.composition import (
+    InBatch,
+    MixCollate,
+    OneOf,
+    Scheduled,
+    SoftTargetMix,
+    Sometimes,
+)
 from longtail_mix.mixing.draws import boxes_around, draw_lam, random_boxes
 from longtail_mix.mixing.guided import (
     LSM,
@@ -71,6 +86,7 @@ __all__ = [
     "CMO",
     "LSM",
     "AttentiveMix",
+    "BalancedMixUp",
     "BalancedPairing",
     "CopyPaste",
     "CutMix",
@@ -89,6 +105,7 @@ __all__ = [
     "MixInside",
     "MixRecord",
     "MixUp",
+    "OneOf",
     "Pairing",
     "Pairs",
     "PaperRatio",
@@ -99,12 +116,14 @@ __all__ = [
     "ResizeMix",
     "SPMix",
     "SaliencyMix",
+    "Scheduled",
     "ShiftedPairing",
     "SkinSwap",
     "SmoothMix",
     "SnapMix",
     "SoftTargetMix",
     "Sometimes",
+    "UniMix",
     "area_weight",
     "balanced_pairing",
     "balanced_partners",
@@ -112,6 +131,7 @@ __all__ = [
     "boxes_around",
     "cutmix",
     "draw_lam",
+    "draw_small_share",
     "fidelity_ratio",
     "fmix_mask",
     "from_blocks",
@@ -136,5 +156,6 @@ __all__ = [
     "soft_edges",
     "spmix",
     "to_blocks",
+    "unimix_share",
     "weighted_partners",
 ]
