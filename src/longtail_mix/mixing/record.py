@@ -121,4 +121,5 @@ def _moved(images: Tensor, grid: Tensor | None, mode: str = "bilinear") -> Tenso
     dtype = torch.promote_types(images.dtype, torch.float32)
     with torch.autocast(images.device.type, enabled=False):
         moved = F.grid_sample(images.to(dtype), grid.to(dtype), mode, padding_mode="border", align_corners=False)
-    return moved.to(images.dtype)
+    is_last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
+    return moved.to(images.dtype, memory_format=torch.channels_last if is_last else torch.contiguous_format)

@@ -1,5 +1,6 @@
 """Weighting: how much each image counts, by its class, by its loss, and from which epoch on."""
 
+from longtail_mix.schedule import EpochSchedule, set_epoch
 from longtail_mix.weighting.class_weights import (
     ClassBalancedWeights,
     ClassWeights,
@@ -19,7 +20,6 @@ from longtail_mix.weighting.curricula import (
 )
 from longtail_mix.weighting.deferred import DeferredWeighting
 from longtail_mix.weighting.pace import Pace
-from longtail_mix.weighting.schedule import EpochSchedule, set_epoch
 
 __all__ = [
     "ClassBalancedWeights",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_whole
-from longtail_mix.weighting.schedule import EpochSchedule
+from longtail_mix.schedule import EpochSchedule
 
 __all__ = ["DeferredWeighting"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from longtail_mix._checks import check_number, check_whole
-from longtail_mix.weighting.schedule import EpochSchedule
+from longtail_mix.schedule import EpochSchedule
 
 __all__ = ["Pace"]
 

@@ -74,14 +74,19 @@ def remix_weight(
     first_labels: Tensor, second_labels: Tensor, lam: Tensor, class_counts: Tensor, kappa: float, tau: float
 ) -> Tensor:
     """The first label's weight [B], from its share of the image."""
-    check_tensor(class_counts, "class_counts")
-    if class_counts.ndim != 1:
-        raise ValueError(f"class_counts: expected one count for each class, got shape {list(class_counts.shape)}")
+    check_counts_tensor(class_counts)
     check_counted(first_labels, class_counts, "first_labels")
     check_counted(second_labels, class_counts, "second_labels")
     n1, n2 = (class_counts[labels.long()].to(torch.float32) for labels in (first_labels, second_labels))
     weight = torch.where((n1 >= kappa * n2) & (lam < tau), 0.0, lam)
     return torch.where((n2 >= kappa * n1) & (1 - lam < tau), 1.0, weight)
+
+
+def check_counts_tensor(class_counts: Tensor) -> None:
+    """Counts as a tensor [K]."""
+    check_tensor(class_counts, "class_counts")
+    if class_counts.ndim != 1:
+        raise ValueError(f"class_counts: expected one count for each class, got shape {list(class_counts.shape)}")
 
 
 def _check_options(kappa: float, tau: float) -> None:

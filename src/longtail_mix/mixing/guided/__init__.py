@@ -1,14 +1,23 @@
 """Mixes of two images that a map of saliency, of a network's attention or of masks guides."""
 
+from longtail_mix.mixing.guided.attentive_mix import (
+    AttentiveMix,
+)
 from longtail_mix.mixing.guided.copy_paste import (
     CopyPaste,
     placed_grid,
+)
+from longtail_mix.mixing.guided.guided_mixup import (
+    GuidedMixup,
 )
 from longtail_mix.mixing.guided.keep_labels import KeepLabels
 from longtail_mix.mixing.guided.lsm import LSM, area_weight, block_mask, lsm, semantic_weight
 from longtail_mix.mixing.guided.saliency_mix import SaliencyMix, saliency_mix, saliency_peaks
 from longtail_mix.mixing.guided.skin_swap import (
     SkinSwap,
+)
+from longtail_mix.mixing.guided.snap_mix import (
+    SnapMix,
 )
 from longtail_mix.mixing.guided.soft_edges import (
     soft_edges,
@@ -17,11 +26,14 @@ from longtail_mix.mixing.guided.spmix import SPMix, spmix
 
 __all__ = [
     "LSM",
+    "AttentiveMix",
     "CopyPaste",
+    "GuidedMixup",
     "KeepLabels",
     "SPMix",
     "SaliencyMix",
     "SkinSwap",
+    "SnapMix",
     "area_weight",
     "block_mask",
     "lsm",

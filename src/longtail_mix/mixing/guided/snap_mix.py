@@ -1,0 +1,93 @@
+"""SnapMix: a box of the second image, scaled into a box of the first; the label by what both boxes show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from longtail_mix._checks import check_positive
+from longtail_mix.mixing.classic.cutmix import outside_boxes
+from longtail_mix.mixing.draws import draw_lam, random_boxes
+from longtail_mix.mixing.guided._guide import GuidedMix
+from longtail_mix.mixing.mix import Pairs
+from longtail_mix.mixing.record import MixRecord, pixel_grid
+
+__all__ = ["SnapMix"]
+
+
+class SnapMix(GuidedMix):
+    """A box of each image, drawn apart, the second's scaled into the first's: Huang et al. 2021, Eqs. 1 to 5.
+
+    The maps are class activation maps for the true labels, of the network in training; handed over as maps, as
+    ``GradCAM`` makes them, any size. With each map divided by its sum, the first image keeps the meaning
+    ``r1 = 1 - sum of its map in its box``, and the second brings ``r2 = sum of its map in its box``. The paper weighs
+    the two losses by `r1` and `r2`, which do not sum to 1; a :class:`~longtail_mix.MixedTarget` does, so here
+    ``lam = r1 / (r1 + r2)``, and where both are 0 the share of the pixels. A pair of which a box is empty stays as it
+    was.
+
+    Args:
+        alpha: of the Beta distribution that both boxes come from, above 0; 5 in the paper.
+        saliency: a module from images to maps, where none are handed over. Default:
+            :class:`~longtail_mix.SaliencyMap` with `mean` and `std`, which is not the paper's.
+        mean: per-channel mean the images were normalised with, for the default saliency.
+        std: per-channel standard deviation, likewise.
+
+    Shape:
+        first [B, 3, H, W], first_labels [B], second [B, 3, H, W], second_labels [B], maps [B, 1, h, w] of both, at
+        least 0 -> images [B, 3, H, W], :class:`~longtail_mix.MixedTarget`.
+
+    Raises:
+        TypeError, ValueError: options out of range; images, labels or maps that do not fit each other.
+
+    Example:
+        >>> from longtail_mix import InBatch, RandomPairing
+        >>> images, labels, cams = torch.rand(4, 3, 8, 8), torch.tensor([0, 0, 1, 2]), torch.rand(4, 1, 2, 2)
+        >>> images, target = InBatch(SnapMix(), RandomPairing())(images, labels, cams)
+        >>> target.soft(3).shape
+        torch.Size([4, 3])
+    """
+
+    def __init__(
+        self,
+        alpha: float = 5.0,
+        saliency: nn.Module | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(saliency, mean, std)
+        check_positive(alpha, "alpha")
+        self.alpha = alpha
+
+    def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
+        """A box of each image, and what the maps say of them."""
+        height, width = pairs.first.shape[-2:]
+        first_box, second_box = (
+            random_boxes(draw_lam(pairs.first_labels, self.alpha, generator), height, width, generator)
+            for _ in range(2)
+        )
+        of_first, of_second = outside_boxes(first_box, height, width), outside_boxes(second_box, height, width)
+        is_mixed = (of_first.lam < 1) & (of_second.lam < 1)
+        r1 = _share(self.first_map(pairs), of_first.mask)
+        r2 = _share(self.second_map(pairs), ~of_second.mask)
+        none = r1 + r2 == 0
+        lam = torch.where(none, of_first.lam, r1 / torch.where(none, 1, r1 + r2)).clamp(0, 1)
+        grid = box_in_box(first_box, second_box, height, width)
+        return MixRecord(of_first.mask, lam, second_grid=grid).only_where(is_mixed)
+
+
+def _share(of: Tensor, where: Tensor) -> Tensor:
+    """How much of each map [B, 1, H, W] lies where a mask is true, [B]; 0 for a map of zeros."""
+    total = of.float().sum((1, 2, 3))
+    return (of.float() * where).sum((1, 2, 3)) / torch.where(total == 0, 1, total)
+
+
+def box_in_box(target: Tensor, source: Tensor, height: int, width: int) -> Tensor:
+    """The grid [B, H, W, 2] under which the target box [B, 4] of each image shows the source box of another."""
+    size = torch.tensor([width, height], device=target.device, dtype=torch.float32)
+    pixels = (pixel_grid(height, width, size) + 1) / 2 * size
+    (low, high), (to_low, to_high) = ((b[:, None, None, :2], b[:, None, None, 2:]) for b in (source, target))
+    place = (pixels - to_low) / (to_high - to_low).clamp(min=1) * (high - low) + low
+    # Not beyond the middles of the box's own pixels: what lies outside of it is not pasted.
+    return place.clamp(low + 0.5, torch.maximum(high - 0.5, low + 0.5)) / size * 2 - 1
