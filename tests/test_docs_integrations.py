@@ -21,9 +21,12 @@ def test_code_block(block, monkeypatch):
         mixup_fn = timm.data.Mixup(num_classes=3, label_smoothing=0.1, mode="batch")
         _, target = mixup_fn(torch.rand(4, 3, 8, 8), torch.tensor([0, 0, 1, 2]))
         torch.testing.assert_close(target.sum(1), torch.ones(4))
+    if "findings" in names:
+        assert names["volumes"].shape == (4, 1, 16, 32, 32)
+        assert ((names["soft"] >= 0) & (names["soft"] <= 1)).all()
     if "folds" in names:
         assert sorted(set(names["folds"].tolist())) == [0, 1, 2, 3]
 
 
-def test_the_page_has_its_three_blocks():
-    assert len(BLOCKS) == 3
+def test_the_page_has_its_four_blocks():
+    assert len(BLOCKS) == 4

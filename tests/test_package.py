@@ -1,9 +1,12 @@
 """The house as a whole: public names, what an import loads, and which way imports point."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import longtail_mix
 from longtail_mix import functional
@@ -168,7 +171,7 @@ HEAVY = ["cv2", "kornia", "timm", "torchvision", "matplotlib", "triton", "PIL", 
 # Data flows down this list, and a module imports only from its own place and from above.
 LAYERS = [
     ["_version"],
-    ["_checks", "_triton"],
+    ["_balancing", "_checks", "_triton"],
     ["_distributed"],
     ["_images", "class_groups", "feature_queue", "momentum", "sampling", "schedule", "targets"],
     ["color_constancy", "saliency"],
@@ -264,3 +267,38 @@ def test_no_import_between_the_rooms_of_mixing_points_backwards():
 
 def test_a_backward_import_would_be_seen():
     assert backward_imports({"saliency": {"mixing", "_checks"}}) == ["saliency imports mixing"]
+
+
+def test_submodules_load_when_they_are_used():
+    code = (
+        "import longtail_mix as lm, sys; assert 'longtail_mix.data' not in sys.modules; lm.data.group_split; "
+        "lm.sampling.ClassSampler; lm.metrics.long_tail_metrics; lm.visualize.pair_panel; assert 'data' in dir(lm)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="module 'longtail_mix' has no attribute 'nothing'"):
+        _ = longtail_mix.nothing
+
+
+def test_the_package_says_on_one_screen_what_to_use_when():
+    lines = (longtail_mix.__doc__ or "").splitlines()
+    assert len(lines) <= 40
+    named = set(re.findall(r"``(?:\w+\.)*(\w+)", longtail_mix.__doc__ or ""))
+    known = {
+        name for module in ("data", "metrics", "sampling", "visualize") for name in dir(getattr(longtail_mix, module))
+    }
+    assert named - {"blend", "carry", "with_record", "balanced", "examples"} <= known | set(dir(longtail_mix))
+
+
+@pytest.mark.parametrize("package", ["torchmetrics", "matplotlib"])
+def test_a_missing_extra_is_named(package):
+    code = f"""
+import sys, torch
+sys.modules[{package!r}] = None
+import longtail_mix as lm
+try:
+    lm.metrics if {package!r} == "torchmetrics" else lm.visualize.pair_panel(*torch.rand(2, 1, 3, 32, 32), lm.SPMix())
+except ImportError as error:
+    print(error)
+"""
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert f"{package}: expected it to be installed, pip install 'longtail-mix[examples]'" in said

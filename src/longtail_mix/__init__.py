@@ -1,4 +1,33 @@
-"""Saliency-guided mixing and attention for long-tailed image classification, medical images first."""
+"""Saliency-guided mixing and attention for long-tailed image classification, medical images first.
+
+What to use when; each name has a docstring with shapes, its equation and an example::
+
+    ===========================  =================================================================================
+    you want to                  use
+    ===========================  =================================================================================
+    mix rare classes into skin   ``SPMix(class_counts, mean=mean, std=std)``
+    mix any other way            ``InBatch(CutMix(), HeadTailPairing(class_counts))``; ``MixUp``, ``CMO``, ``LSM``
+    mix in a collator, as timm   ``MixCollate``, ``SoftTargetMix``; inside a model ``MixInside``
+    carry masks and boxes along  ``mix.with_record(...)``, ``blend`` and ``carry`` of the record
+    find the lesion              ``SkinContrastSaliency``, ``SegmentationSaliency``; the paper's ``SaliencyMap``
+    draw classes evenly          ``sampling.ClassSampler.balanced(labels)``; also ``sampling.TwoStreamLoader``
+    correct the loss instead     ``BalancedSoftmaxLoss``, ``LogitAdjustmentLoss``, ``LDAMLoss``, ``FocalLoss``
+    weigh classes or images      ``EffectiveNumberWeights``, ``ClassBalancedWeights``, ``SelfPaced``
+    learn by contrast            ``SupervisedContrastiveLoss``, ``PaCoLoss``, ``BalancedContrastiveLoss``
+    attend to the lesion         ``GradCAM``, ``CARELoss``, ``LesionRegions``
+    read and split data          ``data.load_images``, ``data.group_split``, ``data.read_isic2018``
+    measure                      ``metrics.long_tail_metrics``, ``metrics.MixFidelity``
+    look                         ``visualize.pair_panel``
+    write without modules        ``functional``
+    ===========================  =================================================================================
+
+A mix returns images and a ``MixedTarget``, which every loss here takes; in evaluation mode it hands both through.
+``data``, ``metrics``, ``sampling`` and ``visualize`` load when they are used; ``metrics`` and ``visualize`` need the
+extra ``examples``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from longtail_mix import functional
 from longtail_mix._version import __version__
@@ -175,3 +204,21 @@ __all__ = [
     "mean_one_over_images",
     "set_epoch",
 ]
+
+if TYPE_CHECKING:
+    from longtail_mix import data as data
+    from longtail_mix import metrics as metrics
+    from longtail_mix import sampling as sampling
+    from longtail_mix import visualize as visualize
+
+_LAZY = ("data", "metrics", "preview", "sampling", "visualize")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return import_module(f"longtail_mix.{name}")
+    raise AttributeError(f"module 'longtail_mix' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

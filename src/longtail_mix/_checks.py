@@ -7,6 +7,7 @@ cost no host synchronisation: on CPU tensors outside ``torch.compile``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from importlib.util import find_spec
 from math import isfinite
 from numbers import Real
 from operator import index
@@ -15,6 +16,12 @@ from typing import SupportsIndex
 import numpy as np
 import torch
 from torch import Tensor
+
+
+def needs_extra(package: str, extra: str) -> None:
+    """Raise ``ImportError`` with the extra to install where `package` is missing."""
+    if find_spec(package) is None:
+        raise ImportError(f"{package}: expected it to be installed, pip install 'longtail-mix[{extra}]'", name=package)
 
 
 def values_are_readable(tensor: Tensor) -> bool:
@@ -176,7 +183,17 @@ def check_class_counts(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]:
         raise ValueError(f"class_counts: expected no negative count, got {list(counts)}")
     if max(counts) == 0:
         raise ValueError(f"class_counts: expected at least one image, got {list(counts)}")
+    if _look_like_labels(counts):
+        raise ValueError(
+            f"class_counts: expected the images per class, got {len(counts)} numbers that look like labels from 0 to "
+            f"{max(counts)}; torch.bincount(labels) counts them"
+        )
     return counts
+
+
+def _look_like_labels(counts: tuple[int, ...]) -> bool:
+    """Many numbers, every one from 0 to the largest among them, and far fewer different ones than numbers."""
+    return len(counts) >= 20 and len(counts) > 2 * (max(counts) + 1) and set(counts) == set(range(max(counts) + 1))
 
 
 def check_counts_of_all(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]:

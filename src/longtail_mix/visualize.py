@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from longtail_mix._checks import check_alike, check_images, check_map
+from longtail_mix._checks import check_alike, check_images, check_map, needs_extra
 from longtail_mix.mixing import SPMix
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def pair_panel(
         >>> len(panel.axes)
         14
     """
+    needs_extra("matplotlib", "examples")
     from matplotlib.figure import Figure
 
     check_images(tail, "tail")

@@ -348,3 +348,18 @@ def test_real_images_and_masks(isic2018_root: Path, cache: Path) -> None:
     inside = torch.stack([g[m].mean() for g, m in zip(grey_values, lesions, strict=True)])
     outside = torch.stack([g[~m].mean() for g, m in zip(grey_values, lesions, strict=True)])
     assert (inside < outside).float().mean() > 0.8
+
+
+@pytest.mark.parametrize("load", [load_images, load_masks])
+def test_grey_of_16_bits_is_scaled_and_not_cut_off(tmp_path, load):
+    values = np.array([[0, 257 * 100], [257 * 200, 65535]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "film.png")
+    loaded = load([tmp_path / "film.png"], 2, cache_dir=tmp_path, progress=False)[0, 0]
+    expected = torch.tensor([[0, 100], [200, 255]])
+    assert torch.equal(loaded, expected.byte() if load is load_images else expected > 127)
+
+
+def test_a_range_that_is_not_known_is_refused(tmp_path):
+    Image.fromarray(np.array([[0.0, 7.5]], dtype=np.float32)).save(tmp_path / "map.tiff")
+    with pytest.raises(ValueError, match="expected 8 or 16 bits a channel, got mode F, whose range is not known"):
+        load_images([tmp_path / "map.tiff"], 2, cache_dir=tmp_path, progress=False)

@@ -70,7 +70,8 @@ def load_images(
     in the file and are read as they are used; writing to the tensor does not change the file.
 
     Args:
-        paths: N files that Pillow can read.
+        paths: N files that Pillow can read. 16-bit grey files are scaled to 8 bits by their full range (divided by
+            257), whatever part of it they use: read films of 12 bits yourself.
         size: height and width of the result.
         fit: makes a `size` x `size` image out of an RGB one of any size, such as `center_crop_square` or
             `squash`. A function at the top of a module: the cache tells it by its name and its own code, not by the
@@ -234,12 +235,22 @@ def _content_hash(file: Path) -> bytes:
 
 def _read_rgb(file: Path) -> Image.Image:
     with Image.open(file) as image:
-        return image.convert("RGB")
+        return _eight_bits(image).convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits as 8 bits; Pillow itself would cut it off at 255."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        grey = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((grey + 128) // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"expected 8 or 16 bits a channel, got mode {image.mode}, whose range is not known")
+    return image
 
 
 def _read_mask(file: Path) -> Image.Image:
     with Image.open(file) as image:
-        mask = image.convert("L")
+        mask = _eight_bits(image).convert("L")
     most = np.asarray(mask).max()
     if 0 < most < 128:
         raise ValueError(f"expected a mask of 0 and 255, got no value above {most}")

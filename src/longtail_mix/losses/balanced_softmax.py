@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from longtail_mix._balancing import corrects_frequencies
 from longtail_mix._checks import check_counts_of_all
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, counts_beside, expected_loss, wide
 from longtail_mix.targets import Target
@@ -82,6 +83,7 @@ class BalancedSoftmaxLoss(nn.Module):
         super().__init__()
         check_options(weighting, label_smoothing, reduction)
         self.register_buffer("class_counts", torch.tensor(check_counts_of_all(class_counts)), persistent=False)
+        corrects_frequencies(self, self.class_counts)
         self.weighting, self.label_smoothing, self.reduction = weighting, label_smoothing, reduction
 
     def forward(self, logits: Tensor, target: Target) -> Tensor:

@@ -10,6 +10,7 @@ from math import isfinite
 import torch
 from torch import Tensor, nn
 
+from longtail_mix._balancing import corrects_frequencies
 from longtail_mix._checks import check_counts_of_all, check_number
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, counts_beside, expected_loss, wide
 from longtail_mix.targets import Target
@@ -100,6 +101,7 @@ class LogitAdjustmentLoss(nn.Module):
         check_tau(tau)
         check_options(weighting, label_smoothing, reduction)
         self.register_buffer("class_counts", torch.tensor(check_counts_of_all(class_counts)), persistent=False)
+        corrects_frequencies(self, self.class_counts)
         self.tau = tau
         self.weighting, self.label_smoothing, self.reduction = weighting, label_smoothing, reduction
 

@@ -1,5 +1,6 @@
 """Measures on torchmetrics: of a long-tailed classifier, of a saliency map, of what a mix keeps."""
 
+from longtail_mix.metrics import _extra  # noqa: F401 - comes first: it raises where torchmetrics is missing
 from longtail_mix.metrics.fidelity import MixFidelity, mix_fidelity
 from longtail_mix.metrics.long_tail import GroupAccuracy, long_tail_metrics
 from longtail_mix.metrics.saliency_quality import (

@@ -19,14 +19,25 @@ from longtail_mix._checks import (
 from longtail_mix.targets import MixedTarget
 
 
-def check_labelled_images(images: Tensor, labels: Tensor, name: str, labels_name: str) -> None:
-    """Images [B,C,H,W], uint8 or floating point, and an integer label for each, on one device."""
+def check_any_images(images: Tensor, name: str) -> None:
+    """Images [B,C,H,W], uint8 or floating point, of any channels, at least one pixel each."""
     check_tensor(images, name)
     if images.dtype != torch.uint8 and not images.is_floating_point():
         raise TypeError(f"{name}: expected uint8 or floating-point images, got {images.dtype}")
     if images.ndim != 4:
-        raise ValueError(f"{name}: expected images [B, C, H, W], got shape {list(images.shape)}")
+        way_out = "; a volume is mixed as flatten(1, 2), all slices alike" if images.ndim == 5 else ""
+        raise ValueError(f"{name}: expected images [B, C, H, W], got shape {list(images.shape)}{way_out}")
     check_has_pixels(images, name)
+
+
+def check_labelled_images(images: Tensor, labels: Tensor, name: str, labels_name: str) -> None:
+    """Images [B,C,H,W], uint8 or floating point, and an integer label for each, on one device."""
+    check_any_images(images, name)
+    if isinstance(labels, Tensor) and labels.ndim == 2:
+        raise ValueError(
+            f"{labels_name}: expected one label for each image [B], got shape {list(labels.shape)}; where an image has "
+            "several classes, give torch.arange(B) and mix the rows that the target names"
+        )
     check_labels(labels, name=labels_name)
     check_same_device(images, labels, name, labels_name)
     if len(labels) != len(images):

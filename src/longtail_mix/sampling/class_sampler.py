@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from longtail_mix._balancing import warn_where_both_do
 from longtail_mix._checks import as_labels
 from longtail_mix.sampling.epochs import EpochSampler
 from longtail_mix.sampling.probabilities import balanced_probabilities
@@ -27,6 +28,7 @@ class ClassSampler(EpochSampler):
     over all ranks of an epoch: two images of a class are drawn equally often, give or take one, and a class that is
     drawn less often than it has images has none on two ranks. A rare class has to repeat its images, and then ranks
     may get the same one.
+
 
     Args:
         labels: class of each image [N], integers in a tensor, an array or a list: see
@@ -68,6 +70,7 @@ class ClassSampler(EpochSampler):
         self._by_class = labels.argsort(stable=True)
         self._probabilities = probabilities
         self.probabilities()  # what is wrong with them is better known now
+        self.warns = False  # whether it is known to be the only stream
 
     @classmethod
     def balanced(
@@ -80,6 +83,11 @@ class ClassSampler(EpochSampler):
     ) -> ClassSampler:
         """Each class equally likely: ``ClassSampler(labels, balanced_probabilities(class_counts), ...)``.
 
+        And a warning, where a :class:`~longtail_mix.BalancedSoftmaxLoss` or :class:`~longtail_mix.LogitAdjustmentLoss`
+        corrects the same class counts: the frequencies would be corrected twice. A sampler from its probabilities does
+        not warn, nor does one in a :class:`~longtail_mix.sampling.TwoStreamLoader`: another stream may show the
+        images as they come.
+
         Example:
             >>> labels = [0] * 90 + [1] * 10
             >>> [labels[row] for row in ClassSampler.balanced(labels, num_samples=1000)].count(1)
@@ -88,7 +96,10 @@ class ClassSampler(EpochSampler):
         labels = as_labels(labels)
         if len(labels) == 0:
             raise ValueError("labels: expected one or more, got none")
-        return cls(labels, balanced_probabilities(torch.bincount(labels)), num_samples, seed, rank, num_replicas)
+        counts = torch.bincount(labels)
+        sampler = cls(labels, balanced_probabilities(counts), num_samples, seed, rank, num_replicas)
+        sampler.warns = True
+        return sampler
 
     def probabilities(self) -> Tensor:
         """Those of the current epoch, float64 [K]."""
@@ -99,7 +110,10 @@ class ClassSampler(EpochSampler):
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """Classes with the probabilities of the epoch, and for each an image from the deck of its class."""
-        classes = torch.multinomial(self.probabilities(), self.num_samples, replacement=True, generator=generator)
+        probabilities = self.probabilities()
+        if self.warns:
+            warn_where_both_do(self.class_counts, probabilities)
+        classes = torch.multinomial(probabilities, self.num_samples, replacement=True, generator=generator)
         wanted = torch.bincount(classes, minlength=len(self.class_counts)).tolist()
         places = classes.argsort(stable=True).split(wanted)
         members = self._by_class.split(self.class_counts.tolist())

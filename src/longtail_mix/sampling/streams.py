@@ -8,6 +8,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from longtail_mix._checks import check_whole
+from longtail_mix.sampling.class_sampler import ClassSampler
 from longtail_mix.sampling.epochs import EpochSampler
 
 __all__ = ["TwoStreamLoader"]
@@ -57,6 +58,9 @@ class TwoStreamLoader:
                 f"second: expected at least as many batches as first, {len(first)}, got {len(second)}; "
                 "a ClassSampler draws more with a larger num_samples"
             )
+        for sampler in self._samplers:
+            if isinstance(sampler, ClassSampler):
+                sampler.warns = False
         self.first, self.second = first, second
         self._start = 0  # where the next pass begins
         self._batches = 0  # how many pairs the current pass has given out

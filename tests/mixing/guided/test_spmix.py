@@ -320,7 +320,7 @@ Y = torch.tensor([0, 2])
 @pytest.mark.parametrize(
     ("images", "labels", "maps", "error", "message"),
     [
-        (X[0], Y, None, ValueError, r"images: expected RGB images \[B, 3, H, W\], got shape \[3, 32, 32\]"),
+        (X[0], Y, None, ValueError, r"images: expected images \[B, C, H, W\], got shape \[3, 32, 32\]"),
         (X[:, :2], Y, None, ValueError, r"images: expected RGB images"),
         (X.int(), Y, None, TypeError, "images: expected uint8 or floating-point images, got torch.int32"),
         (X[..., :30], Y, None, ValueError, "divisible by the patch size 16, got 32x30"),

@@ -39,6 +39,6 @@ class KeepLabels(Mix):
         """The ratio of SPMix's recipe, and a label that stays."""
         tail_map, head_map = pairs.first_map, pairs.second_map
         if tail_map is None or head_map is None:
-            tail_map, head_map = self.spmix.saliency(pairs.first), self.spmix.saliency(pairs.second)
+            tail_map, head_map = self.spmix.maps(pairs.first), self.spmix.maps(pairs.second)
         ratio = self.spmix.recipe(tail_map, head_map, generator)
         return MixRecord(ratio, torch.ones(len(ratio), device=ratio.device))

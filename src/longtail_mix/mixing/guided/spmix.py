@@ -11,12 +11,12 @@ from longtail_mix._checks import (
     check_alike,
     check_finite,
     check_images,
-    check_labels,
     check_map,
     check_map_form,
     check_same_device,
     values_are_readable,
 )
+from longtail_mix.mixing._pairs import check_any_images, check_labelled_images
 from longtail_mix.mixing.pairing._partners import as_pairs
 from longtail_mix.mixing.pairing.balanced import BalancedPairing
 from longtail_mix.mixing.pairing.head_tail import HeadTailPairing, Pairing
@@ -24,9 +24,17 @@ from longtail_mix.mixing.patch.patch_mixup import patch_mixup
 from longtail_mix.mixing.ratio.paper import NOISE, PaperRatio, paper_ratio
 from longtail_mix.mixing.ratio.released import ReleasedRatio
 from longtail_mix.mixing.record import MixRecord, unmixed
-from longtail_mix.saliency import SaliencyMap, saliency_map
+from longtail_mix.saliency import (
+    BooleanMapSaliency,
+    SaliencyMap,
+    SkinContrastSaliency,
+    SpectralResidualSaliency,
+    saliency_map,
+)
 
 __all__ = ["SPMix", "spmix"]
+
+_ANY_RGB = (SaliencyMap, SpectralResidualSaliency, BooleanMapSaliency)  # what they look at, a grey image has too
 
 
 def spmix(
@@ -103,7 +111,8 @@ class SPMix(nn.Module):
             :class:`~longtail_mix.PaperRatio` from `patch_size`, `alpha` and `noise`, which another recipe holds itself.
 
     Shape:
-        images [B, 3, H, W] and labels [B] -> the same.
+        images [B, C, H, W] and labels [B] -> the same. C is 3; 1 is shown to the detector as grey; with maps, or a
+        saliency for such images, any number.
 
     Raises:
         TypeError, ValueError: options, images or labels out of range, each with what was expected and what came.
@@ -148,6 +157,8 @@ class SPMix(nn.Module):
         if pairing is None and class_counts is not None:
             pairing = HeadTailPairing(class_counts)
         self.saliency = SaliencyMap(mean, std) if saliency is None else saliency
+        kinds = (type(part) for part in self.saliency.modules())
+        self._detectors = tuple(kind for kind in kinds if kind in (*_ANY_RGB, SkinContrastSaliency))
         self.pairing: Pairing | None = pairing
         self.recipe = PaperRatio(patch_size, alpha, noise) if recipe is None else recipe
 
@@ -184,7 +195,7 @@ class SPMix(nn.Module):
         """Mix the tail images of a batch with its head images.
 
         Args:
-            images: [B, 3, H, W].
+            images: [B, C, H, W]; C is 3, or 1, or any where `maps` or a saliency for such images are given.
             labels: [B], integers, on the device of `images`.
             maps: saliency of `images` [B, 1, H, W], if computed before; it must have gone through the same crops and
                 flips. Floating point, or uint8 with 255 for 1, which loses nothing of a
@@ -192,7 +203,7 @@ class SPMix(nn.Module):
             generator: where pairs and noise come from; on the same kind of device as `images`.
 
         Returns:
-            Mixed images [B, 3, H, W], and `labels` itself.
+            Mixed images [B, C, H, W], and `labels` itself.
         """
         mixed, labels, _ = self.with_record(images, labels, maps, generator)
         return mixed, labels
@@ -207,11 +218,7 @@ class SPMix(nn.Module):
         """The same from the same draws, and the :class:`~longtail_mix.MixRecord` of what was mixed with whom."""
         if self.pairing is None:
             raise ValueError("class_counts: expected the images per class to tell tail from head, got None")
-        check_images(images)
-        check_labels(labels)
-        check_same_device(images, labels, "images", "labels")
-        if len(labels) != len(images):
-            raise ValueError(f"labels: expected one for each of {len(images)} images, got {len(labels)}")
+        check_labelled_images(images, labels, "images", "labels")
         if not self.training:
             alone = torch.arange(len(images), device=images.device)
             return images, labels, unmixed(images)._replace(partner=alone)
@@ -234,7 +241,7 @@ class SPMix(nn.Module):
         self, images: Tensor, maps: Tensor | None, partner: Tensor, mixed: Tensor, generator: torch.Generator | None
     ) -> Tensor:
         """The ratio of every image [B, 1, h, w]; 1, which leaves it as it is, where it is not mixed."""
-        maps = self.saliency(images) if maps is None else _in_unit(maps)
+        maps = self.maps(images) if maps is None else _in_unit(maps)
         if images.device.type != "cpu":
             return torch.where(mixed[:, None, None, None], self.recipe(maps, maps[partner], generator), 1)
         # The pairs first, as where only they are made: a recipe whose noise follows the place in its batch gives both
@@ -253,7 +260,7 @@ class SPMix(nn.Module):
             index = partner = mixed.new_zeros(1, dtype=torch.int64)
         if maps is None:
             needed, place = torch.cat([index, partner]).unique(return_inverse=True)
-            maps = self.saliency(images if len(needed) == len(images) else images[needed])
+            maps = self.maps(images if len(needed) == len(images) else images[needed])
             of_image, of_partner = place.chunk(2)
         else:
             of_image, of_partner = index, partner
@@ -261,12 +268,31 @@ class SPMix(nn.Module):
         ratio = of_pairs.new_ones((len(images), *of_pairs.shape[1:]))
         return torch.where(mixed[:, None, None, None], ratio.index_copy(0, index, of_pairs), 1)
 
+    def maps(self, images: Tensor) -> Tensor:
+        """The saliency [B, 1, H, W] of images [B, C, H, W].
+
+        One channel is shown to the detector as grey RGB. Other numbers of channels are up to it: those of this library
+        want three, and :class:`~longtail_mix.SkinContrastSaliency` wants the colours of skin.
+
+        Raises:
+            ValueError: channels that the detector cannot look at.
+        """
+        channels = images.shape[1] if images.ndim == 4 else 3
+        ours = self._detectors
+        if ours and (channels not in (1, 3) or (channels == 1 and SkinContrastSaliency in ours)):
+            raise ValueError(
+                f"images: expected RGB images [B, 3, H, W] for {ours[-1].__name__}, "
+                f"got shape {list(images.shape)}; give the maps, or a saliency for such images"
+            )
+        found: Tensor = self.saliency(images.expand(-1, 3, -1, -1) if ours and channels == 1 else images)
+        return found
+
     def ratio(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Share of the tail in each patch, [B, 1, h, w], for pairs of images [B, 3, H, W]."""
-        check_images(tail, "tail")
-        check_images(head, "head")
+        """Share of the tail in each patch, [B, 1, h, w], for pairs of images [B, C, H, W]."""
+        check_any_images(tail, "tail")
+        check_any_images(head, "head")
         check_alike(tail, head, "tail", "head")
-        ratio: Tensor = self.recipe(self.saliency(tail), self.saliency(head), generator)
+        ratio: Tensor = self.recipe(self.maps(tail), self.maps(head), generator)
         return ratio
 
     def mix(self, tail: Tensor, head: Tensor, ratio: Tensor, num_prefix_tokens: int = 0) -> Tensor:
@@ -274,10 +300,10 @@ class SPMix(nn.Module):
         return patch_mixup(tail, head, ratio, num_prefix_tokens)
 
     def pair(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Mix pairs from two streams, images [B, 3, H, W] each; the result keeps the labels of `tail`."""
+        """Mix pairs from two streams, images [B, C, H, W] each; the result keeps the labels of `tail`."""
         if not self.training:
-            check_images(tail, "tail")
-            check_images(head, "head")
+            check_any_images(tail, "tail")
+            check_any_images(head, "head")
             return tail
         return self.mix(tail, head, self.ratio(tail, head, generator))
 

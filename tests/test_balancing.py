@@ -1,0 +1,47 @@
+"""A sampler and a loss that correct the same class frequencies say so."""
+
+import warnings
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from longtail_mix import BalancedSoftmaxLoss, LogitAdjustmentLoss
+from longtail_mix.sampling import (
+    ClassSampler,
+    ShuffledSampler,
+    TwoStreamLoader,
+    class_probabilities,
+    square_root_probabilities,
+)
+
+COUNTS = [83, 17, 3]
+LABELS = torch.arange(3).repeat_interleave(torch.tensor(COUNTS))
+
+
+@pytest.mark.parametrize("loss", [BalancedSoftmaxLoss, LogitAdjustmentLoss])
+def test_both_at_once_is_said(loss):
+    criterion = loss(COUNTS)
+    sampler = ClassSampler.balanced(LABELS)
+    with pytest.warns(
+        UserWarning, match=rf"{type(criterion).__name__} corrects class counts of \[83, 17, 3\], and the"
+    ):
+        list(sampler)
+
+
+def test_nothing_is_said_where_one_does():
+    sampler = ClassSampler.balanced(LABELS)
+    criterion = BalancedSoftmaxLoss(COUNTS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(ClassSampler(LABELS, class_probabilities(COUNTS, 1)))
+        list(ClassSampler(LABELS, class_probabilities(COUNTS, 0)))  # perhaps the second of two streams
+        list(ClassSampler(LABELS, square_root_probabilities(COUNTS)))
+        list(ShuffledSampler(103))
+        list(ClassSampler.balanced(LABELS[:-1]))  # other images
+        data = TensorDataset(torch.zeros(103))
+        list(TwoStreamLoader(*(DataLoader(data, 50, sampler=s) for s in (ShuffledSampler(103), sampler))))
+        even = BalancedSoftmaxLoss([7, 7, 7])
+        list(ClassSampler.balanced([0, 1, 2] * 7))
+        del criterion, even
+        list(ClassSampler.balanced(LABELS))
