@@ -5,10 +5,11 @@ import sys
 from collections import OrderedDict
 from pathlib import Path
 
-import draw_mixes
 import pytest
 import torch
 from PIL import Image
+
+import draw_mixes
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "operators.md").read_text(encoding="utf-8")
