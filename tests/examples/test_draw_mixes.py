@@ -62,6 +62,7 @@ def test_the_code_of_the_pages_runs(page):
         "tail_labels": labels,
         "head": images.flip(0),
         "head_labels": labels.flip(0),
+        "masks": torch.zeros(8, 1, *images.shape[2:]),
         "tail_cam": torch.rand(8, 1, 8, 8),
         "head_cam": torch.rand(8, 1, 8, 8),
         "dataset": torch.utils.data.TensorDataset(images, labels),
