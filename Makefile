@@ -15,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS)
 KERNEL_TESTS := $(wildcard tests/*/test_*_triton.py tests/*/*/test_*_triton.py)
 DEMO_FORM := $(if $(ISIC2018_ROOT),isic2018,short)
 
-.PHONY: demo test lint types docs wheel check-wheel clean
+.PHONY: demo test lint types docs docs-serve wheel check-wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/compare.py $(DEMO_FORM) --methods $(DEMO_METHODS) --recipe.images $(DEMO_IMAGES) --jobs 2 \
@@ -34,9 +34,12 @@ lint: $(VENV)/installed
 types: $(VENV)/installed
 	$(BIN)/mypy
 
-# The site in site/, warnings as errors, every link checked; open site/index.html.
+# The site in site/, warnings as errors, every link checked. Search needs a server, though no network: make docs-serve.
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+docs-serve: docs
+	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory site
 
 wheel: $(VENV)/installed
 	$(BIN)/python -m build --outdir dist
