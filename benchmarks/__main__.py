@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import care, fidelity, gallery, growth, loop
+from benchmarks import care, compile_time, fidelity, gallery, growth, loop
 from benchmarks.speed import compare, list_cases, run, show, steps
 
 COMMANDS = {
@@ -19,6 +19,7 @@ COMMANDS = {
     "care": care,
     "loop": loop,
     "growth": growth,
+    "compile": compile_time,
 }
 
 

@@ -16,11 +16,11 @@ def test_the_slope_is_the_power(power):
 
 def test_a_short_series_is_measured_written_and_drawn(tmp_path, monkeypatch):
     axis, _, call = growth.SERIES["pairing, batch"]
-    monkeypatch.setitem(growth.SERIES, "pairing, batch", (axis, (1, 8), call))
+    monkeypatch.setitem(growth.SERIES, "pairing, batch", (axis, (1, 4, 8, 16), call))
     out = tmp_path / "growth.json"
     growth.run(argparse.Namespace(series=["pairing, batch"], rounds=1, out=out))
     written = json.loads(out.read_text())
-    assert written["series"]["pairing, batch"]["sizes"] == [1, 8]
+    assert written["series"]["pairing, batch"]["sizes"] == [1, 4, 8, 16]
     assert all(seconds > 0 for seconds in written["series"]["pairing, batch"]["seconds"])
     assert "torch" in written["packages"]
     assert out.with_suffix(".png").stat().st_size > 1000
