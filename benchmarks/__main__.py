@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import care, fidelity, gallery, loop
+from benchmarks import care, compile_time, fidelity, gallery, growth, loop
 from benchmarks.speed import compare, list_cases, run, show, steps
 
 COMMANDS = {
@@ -18,6 +18,8 @@ COMMANDS = {
     "steps": steps,
     "care": care,
     "loop": loop,
+    "growth": growth,
+    "compile": compile_time,
 }
 
 

@@ -15,6 +15,7 @@ mkdir -p "$out"
 export PYTHONPATH="$PWD/src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 
 started=$SECONDS
+failed=() # names of the parts that failed or overran
 left() { echo $((520 - (SECONDS - started))); } # seconds, of nine minutes with a margin
 at_most() { local limit=$1 rest; rest=$(left); echo $((limit < rest ? limit : rest > 1 ? rest : 1)); }
 part() { # part SECONDS NAME COMMAND...: a part that fails or overruns does not stop the others
@@ -24,7 +25,7 @@ part() { # part SECONDS NAME COMMAND...: a part that fails or overruns does not 
     echo "== $name (at most $seconds s, $(left) s left)"
     timeout --kill-after=5 "$seconds" "$@"
     local status=$?
-    [ "$status" -eq 0 ] || echo "== $name: ended with $status"
+    [ "$status" -eq 0 ] || { echo "== $name: ended with $status"; failed+=("$name"); }
     return "$status"
 }
 
@@ -59,3 +60,4 @@ part 70 "rest" "$python" -m benchmarks run --device "$device" --out "$out/rest.j
 echo "== table, $((SECONDS - started)) s in all; tests passed: $tests_passed (tests.txt)"
 "$python" -m benchmarks show --short "$out"/*.json | tee -a "$out/table.txt"
 [ "$tests_passed" = yes ] || echo "The tests are red: no figure above may be quoted before they are green."
+[ "${#failed[@]}" -eq 0 ] && echo "Every part ended well." || echo "Failed or overran: ${failed[*]}."

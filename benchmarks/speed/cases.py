@@ -15,6 +15,7 @@ from longtail_mix import (
     BalancedPairing,
     BooleanMapSaliency,
     CutMix,
+    FidelityRatio,
     GradCAM,
     HeadTailPairing,
     InBatch,
@@ -84,6 +85,17 @@ class Partners(nn.Module):
         return self.pairing.partners(labels)
 
 
+def recommended() -> SPMix:
+    """What docs/saliency.md recommends: skin contrast, every other tail image, the ratio that keeps lesions best."""
+    pairing = HeadTailPairing(CLASS_COUNTS, probability=0.5)
+    return SPMix(saliency=SkinContrastSaliency(), pairing=pairing, recipe=FidelityRatio())
+
+
+def every_image() -> SPMix:
+    """The paper's ratio, with a partner for every image."""
+    return SPMix(pairing=BalancedPairing())
+
+
 CASES = (
     # Saliency
     Case("saliency", SaliencyMap, inputs.images, IMAGES, BYTES_OR_FLOAT, peers.OPENCV_FINE_GRAINED),
@@ -96,6 +108,7 @@ CASES = (
         peers.OPENCV_SPECTRAL_RESIDUAL,
     ),
     Case("boolean_map", BooleanMapSaliency, inputs.images, IMAGES[:2], (torch.uint8,)),
+    Case("fidelity_ratio", FidelityRatio, inputs.maps(2), MAPS[:2], FLOAT),
     Case("skin_contrast", SkinContrastSaliency, inputs.images, IMAGES[:2], (torch.uint8,)),
     # Ratio
     Case("merged", MergedSaliency, inputs.maps(2), MAPS, FLOAT),
@@ -182,6 +195,28 @@ CASES = (
         repeatable=partial(SPMix, CLASS_COUNTS, noise=0.0),
         draws=True,
     ),
+    Case(
+        "spmix_natural",
+        partial(SPMix, CLASS_COUNTS),
+        inputs.natural_batch,
+        IMAGES[:2],
+        FLOAT,
+        peers.BATCH_MIXES,
+        repeatable=partial(SPMix, CLASS_COUNTS, noise=0.0),
+        draws=True,
+    ),
+    Case(
+        "spmix_natural_byte_maps",
+        partial(SPMix, CLASS_COUNTS),
+        inputs.natural_batch_with_byte_maps,
+        IMAGES[:2],
+        FLOAT,
+        peers.BATCH_MIXES,
+        repeatable=partial(SPMix, CLASS_COUNTS, noise=0.0),
+        draws=True,
+    ),
+    Case("spmix_recommended", recommended, inputs.natural_batch, IMAGES[:2], FLOAT, peers.BATCH_MIXES, draws=True),
+    Case("spmix_every_image", every_image, inputs.batch, IMAGES[:2], FLOAT, peers.BATCH_MIXES, draws=True),
     Case(
         "spmix_released",
         SPMix.released,

@@ -21,6 +21,8 @@ __all__ = [
     "mix",
     "mix_batch",
     "mix_images",
+    "natural_batch",
+    "natural_batch_with_byte_maps",
     "pairs",
     "pairs_with_cam",
     "rotation",
@@ -62,6 +64,18 @@ def batch(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple
 def batch_with_maps(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
     """Images, labels, and the images' saliency."""
     return *batch(shape, dtype, generator), *images((shape[0], 1, *shape[2:]), torch.float32, generator)
+
+
+def natural_batch(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Images and labels as they come from ISIC 2018: some five in a hundred are of a tail class."""
+    counts = torch.tensor(CLASS_COUNTS, dtype=torch.float32, device=generator.device)
+    drawn = torch.multinomial(counts, shape[0], replacement=True, generator=generator)
+    return *images(shape, dtype, generator), drawn
+
+
+def natural_batch_with_byte_maps(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """The same, and the images' saliency as bytes."""
+    return *natural_batch(shape, dtype, generator), *images((shape[0], 1, *shape[2:]), torch.uint8, generator)
 
 
 def mix(rows: int, columns: int, memory_format: torch.memory_format = torch.contiguous_format) -> Draw:

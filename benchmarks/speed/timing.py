@@ -87,7 +87,7 @@ class Plan:
     """How often a call is timed: as often as fits into `seconds`, but never less than `fewest` times."""
 
     seconds: float = 1.0
-    fewest: int = 5
+    fewest: int = 7
     most: int = 100
     warm_up: int = 3
     together = 10  # calls in one turn, at most

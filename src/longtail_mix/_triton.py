@@ -4,6 +4,7 @@ What runs where:
 
 * a CUDA tensor, with Triton installed (torch brings it on Linux): the kernels;
 * any other tensor, or no Triton: plain PyTorch, the reference beside each kernel;
+* with ``LONGTAIL_MIX_KERNELS=0`` in the environment before the first import: plain PyTorch everywhere;
 * with ``TRITON_INTERPRET=1`` in the environment before the first import: the kernels on CPU tensors as well, run
   line by line in Python. That is slow, and it is how they are tested without a GPU.
 
@@ -22,9 +23,12 @@ from importlib.util import find_spec
 from torch import Tensor
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+SWITCHED_OFF = os.environ.get("LONGTAIL_MIX_KERNELS") == "0"
 INSTALLED = find_spec("triton") is not None
 
 
 def kernels_run_on(tensor: Tensor) -> bool:
     """Whether a kernel can work on `tensor`, and therefore does."""
-    return INSTALLED and (tensor.device.type == "cuda" or (INTERPRETED and tensor.device.type == "cpu"))
+    if SWITCHED_OFF or not INSTALLED:
+        return False
+    return tensor.device.type == "cuda" or (INTERPRETED and tensor.device.type == "cpu")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from longtail_mix.data import isic2018_masks, read_isic2018, stratified_split, synthetic_dermoscopy
 from longtail_mix.saliency import _skin_model as parts
+from longtail_mix.saliency import skin_contrast
 from longtail_mix.saliency.skin_contrast import SkinContrastSaliency, _ellipse, _surprise, skin_contrast_saliency
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -356,3 +357,12 @@ def test_the_module_checks_its_options_at_once_and_shows_them():
         SkinContrastSaliency(mean=[0.5, 0.5, 0.5])
     expected = "SkinContrastSaliency(mean=None, std=None, center_prior=1.0, margin=0.0)"
     assert repr(SkinContrastSaliency(center_prior=1.0)) == expected
+
+
+def test_the_size_of_a_chunk_does_not_matter(monkeypatch):
+    images = torch.randint(0, 256, (7, 3, 40, 48), dtype=torch.uint8)
+    images[2, :, :20, :20] = 0  # a dark corner, which the others do not have
+    expected = skin_contrast_saliency(images)
+    for pixels in (1, 3 * skin_contrast._LEAST, 2**30):
+        monkeypatch.setattr(skin_contrast, "_CHUNK", pixels)
+        assert torch.equal(skin_contrast_saliency(images), expected)

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from longtail_mix._checks import values_are_readable
+
 # A dark corner is darker than this in L*, has less colour than this (distance from grey in a*, b*), and hangs
 # together with a corner of the image: what lies outside a round lens always does, in a crop as well, because the
 # lens is convex. A black lesion that is cut by a side does not, unless it covers a corner.
@@ -37,11 +39,16 @@ def widest(maps: Tensor, cells: int, beyond: float = float("-inf")) -> Tensor:
     """
     for dim in (-1, -2):
         around = (cells, cells, 0, 0) if dim == -1 else (0, 0, cells, cells)
-        padded = F.pad(maps, around, value=beyond)
-        size = maps.shape[dim]
-        for shift in range(2 * cells + 1):
-            window = padded.narrow(dim, shift, size)
-            maps = window if shift == 0 else torch.maximum(maps, window)
+        size, length = maps.shape[dim], 2 * cells + 1
+        maps = F.pad(maps, around, value=beyond)
+        # Windows of twice the length from two that touch, and at the end from two that overlap.
+        reached = 1
+        while reached < length:
+            step = min(reached, length - reached)
+            rest = maps.shape[dim] - step
+            maps = torch.maximum(maps.narrow(dim, 0, rest), maps.narrow(dim, step, rest))
+            reached += step
+        maps = maps.narrow(dim, 0, size)
     return maps
 
 
@@ -65,6 +72,8 @@ def outside_corners(lab: Tensor) -> Tensor:
     at = torch.arange(dark.shape[-1], device=lab.device)
     at_end = (at == 0) | (at == dark.shape[-1] - 1)
     corner = dark * (at_end & at_end.unsqueeze(1))
+    if values_are_readable(corner) and not corner.any():  # most images have none
+        return torch.ones_like(corner)
     for _ in range(CORNER_STEPS):
         corner = widest(corner, 2) * dark
     return 1 - widest(corner, CORNER_RIM)

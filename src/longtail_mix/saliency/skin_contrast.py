@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_normalisation
-from longtail_mix._images import as_bytes
+from longtail_mix._checks import check_normalisation, values_are_readable
+from longtail_mix._images import as_levels, check_normalised
 from longtail_mix.saliency._skin_model import (
     border_ring,
     close_hairs,
@@ -23,6 +23,10 @@ from longtail_mix.saliency._skin_model import (
 )
 
 __all__ = ["SkinContrastSaliency", "skin_contrast_saliency"]
+
+# Pixels that a CPU looks at at once, and as how many a small image counts, because of the grids.
+_CHUNK = 2**20
+_LEAST = 2**15
 
 # The numbers below were chosen by hill climbing on up to 500 whole frames, 500 random crops and 150 images of rare
 # classes from one half of ISIC 2018, split by lesion; figures in the docs are from the other half. Most may be changed
@@ -120,24 +124,42 @@ def skin_contrast_saliency(
         (torch.Size([2, 1, 64, 64]), True, True)
     """
     _check_options(center_prior, margin)
-    image_bytes, is_finite = as_bytes(images, mean, std)
+    check_normalised(images, mean, std)
     with torch.autocast(images.device.type, enabled=False):
-        log_odds, valid = _log_odds(_small_lab(image_bytes), center_prior)
-        reach = round(margin * GRID)
-        if reach:
-            log_odds = widest(log_odds, reach)
-        both = F.interpolate(torch.cat([log_odds, valid], 1), images.shape[-2:], mode="bilinear", align_corners=False)
-        sharp = SHARPNESS * both[:, :1]
-        saliency = (sharp / (1 + sharp.abs() / CERTAIN)).sigmoid() * both[:, 1:]
-    return torch.where(is_finite.unsqueeze(1), saliency, torch.nan)
+        if not values_are_readable(images):
+            return _maps(images, mean, std, center_prior, margin)
+        # On a CPU some images at a time, which stay in the cache; of about equal number, because a matrix product of a
+        # single image rounds in another order.
+        at_once = max(_CHUNK // max(images.shape[-2] * images.shape[-1], _LEAST), 2)
+        chunks = images.tensor_split(max(len(images) // at_once, 1))
+        return torch.cat([_maps(chunk, mean, std, center_prior, margin) for chunk in chunks])
 
 
-def _small_lab(image_bytes: Tensor) -> Tensor:
-    """[B,3,H,W] uint8 -> L*, a*, b* without hairs [B,3,GRID,GRID]."""
+def _maps(
+    images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None, center_prior: float, margin: float
+) -> Tensor:
+    levels, is_finite = as_levels(images, mean, std)
+    log_odds, valid = _log_odds(_small_lab(levels), center_prior)
+    reach = round(margin * GRID)
+    if reach:
+        log_odds = widest(log_odds, reach)
+    return _full_size(torch.cat([log_odds, valid], 1), is_finite, *images.shape[-2:])
+
+
+def _full_size(log_odds_and_valid: Tensor, is_finite: Tensor, height: int, width: int) -> Tensor:
+    """The map at the image's size; NaN where the image held NaN or an infinity."""
+    both = F.interpolate(log_odds_and_valid, (height, width), mode="bilinear", align_corners=False)
+    sharp = SHARPNESS * both[:, :1]
+    saliency = (sharp / (sharp.abs() / CERTAIN).add_(1)).sigmoid_() * both[:, 1:]
+    return saliency.masked_fill_(~is_finite.unsqueeze(1), torch.nan)
+
+
+def _small_lab(levels: Tensor) -> Tensor:
+    """Whole numbers [B,3,H,W] from 0 to 255 -> L*, a*, b* without hairs [B,3,GRID,GRID]."""
     from kornia.color import rgb_to_lab
 
     fine = F.interpolate(
-        image_bytes.to(torch.float32) * (1 / 255),
+        levels.to(torch.float32) * (1 / 255),
         (2 * GRID, 2 * GRID),
         mode="bilinear",
         align_corners=False,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from longtail_mix import FidelityRatio, SPMix
 from longtail_mix.functional import fidelity_ratio
 from longtail_mix.metrics import mix_fidelity
+from longtail_mix.mixing.ratio import _maps
 
 
 def maps_of(seed: int, number: int = 2, height: int = 4, width: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
@@ -153,3 +154,11 @@ def test_the_module_refuses_bad_options_and_shows_good_ones():
     with pytest.raises(ValueError, match="patch_size: expected at least 1"):
         FidelityRatio(patch_size=0)
     assert repr(FidelityRatio(8, 0.5)) == "FidelityRatio(patch_size=8, alpha=0.5)"
+
+
+def test_the_size_of_a_chunk_does_not_matter(monkeypatch):
+    tail, head = maps_of(3, number=5, height=8, width=8)
+    expected = fidelity_ratio(tail, head, patch_size=2)
+    for pixels in (1, 2 * 64, 2**30):
+        monkeypatch.setattr(_maps, "_CHUNK", pixels)
+        assert torch.equal(fidelity_ratio(tail, head, patch_size=2), expected)

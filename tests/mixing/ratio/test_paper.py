@@ -24,14 +24,14 @@ def noise_of(shape: tuple[int, ...], noise: float, generator: torch.Generator) -
     made = torch.empty(shape, dtype=torch.float64)
     for i in range(size):
         for pixel in range(height * width):
-            bits = splitmix64_by_hand(seed, i * outputs + pixel // 4 + 1) >> (16 * (pixel % 4)) & 0xFFFF
+            bits = splitmix64_by_hand(seed + i * outputs + pixel // 4) >> (16 * (pixel % 4)) & 0xFFFF
             made[i, 0, pixel // width, pixel % width] = (bits - 2**16 if bits >= 2**15 else bits) / 2**15
     return noise * made
 
 
-def splitmix64_by_hand(seed: int, n: int) -> int:
-    """Output number `n` for a seed, from 1 on."""
-    z = (seed + n * 0x9E3779B97F4A7C15) % 2**64
+def splitmix64_by_hand(n: int) -> int:
+    """Number n of its outputs for a seed of 0."""
+    z = n * 0x9E3779B97F4A7C15 % 2**64
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
     return z ^ (z >> 31)

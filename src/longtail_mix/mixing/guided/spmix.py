@@ -20,6 +20,7 @@ from longtail_mix.mixing._pairs import check_any_images, check_labelled_images
 from longtail_mix.mixing.pairing._partners import as_pairs
 from longtail_mix.mixing.pairing.balanced import BalancedPairing
 from longtail_mix.mixing.pairing.head_tail import HeadTailPairing, Pairing
+from longtail_mix.mixing.patch._patch_reference import gather
 from longtail_mix.mixing.patch.patch_mixup import patch_mixup
 from longtail_mix.mixing.ratio.paper import NOISE, PaperRatio, paper_ratio
 from longtail_mix.mixing.ratio.released import ReleasedRatio
@@ -260,11 +261,11 @@ class SPMix(nn.Module):
             index = partner = mixed.new_zeros(1, dtype=torch.int64)
         if maps is None:
             needed, place = torch.cat([index, partner]).unique(return_inverse=True)
-            maps = self.maps(images if len(needed) == len(images) else images[needed])
+            maps = self.maps(images if len(needed) == len(images) else gather(images, needed))
             of_image, of_partner = place.chunk(2)
         else:
             of_image, of_partner = index, partner
-        of_pairs: Tensor = self.recipe(_in_unit(maps[of_image]), _in_unit(maps[of_partner]), generator)
+        of_pairs: Tensor = self.recipe(_in_unit(gather(maps, of_image)), _in_unit(gather(maps, of_partner)), generator)
         ratio = of_pairs.new_ones((len(images), *of_pairs.shape[1:]))
         return torch.where(mixed[:, None, None, None], ratio.index_copy(0, index, of_pairs), 1)
 

@@ -75,7 +75,10 @@ def empty_like(tensor: Tensor, memory_format: torch.memory_format, size: int | N
 
 def gather(tensor: Tensor, index: Tensor | None) -> Tensor:
     """The members of each pair: all of `tensor` in order, or those that `index` names."""
-    return tensor if index is None else tensor[index]
+    if index is None:
+        return tensor
+    # Whole images are copied at once, which is several times as fast on a CPU; it would not keep channels_last.
+    return tensor.index_select(0, index) if tensor.is_contiguous() else tensor[index]
 
 
 def gradients(

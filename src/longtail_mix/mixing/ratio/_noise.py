@@ -1,8 +1,9 @@
 """Noise for maps from one number of the generator: each value follows from that number and the place of its pixel.
 
-SplitMix64 (Steele, Lea, Flood 2014): the n-th output is a mixing function of ``seed + n * GAMMA``. So all pixels are
-made at once, in some ten passes over an eighth of their bytes, where a draw for each from the generator takes most of
-the time of a ratio on a CPU. Each output of 64 bits is noise for four pixels, of 16 bits each: 65,536 levels.
+SplitMix64 (Steele, Lea, Flood 2014): a mixing function of ``n * GAMMA``, n counting from the number of the generator
+on. So all pixels are made at once, in some ten passes over a quarter of their number, where a draw for each from the
+generator takes most of the time of a ratio on a CPU. Each output of 64 bits is noise for four pixels, of 16 bits each:
+65,536 levels.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ _LEVELS = 2.0**-15
 
 
 def splitmix64(start: Tensor, count: int) -> Tensor:
-    """The first `count` outputs for each seed of int64 `start` [...]: [..., count], int64."""
-    state = torch.arange(1, count + 1, device=start.device) * GAMMA + start.unsqueeze(-1)
+    """`count` outputs from each number of int64 `start` [...] on: [..., count], int64."""
+    # Added before it is multiplied: the compiler cannot fold a product of positions with so large a number.
+    state = start.unsqueeze(-1) + torch.arange(count, device=start.device)
+    state *= GAMMA
     # A right shift of signed numbers brings in the sign: the mask takes it away.
     state ^= (state >> 30).bitwise_and_(2**34 - 1)
     state *= _FIRST
@@ -30,7 +33,7 @@ def splitmix64(start: Tensor, count: int) -> Tensor:
 
 def starts_of(seed: Tensor, size: int, pixels: int) -> Tensor:
     """Where the outputs of each of `size` images begin, for :func:`signed_noise`: [size], int64."""
-    return seed + torch.arange(size, device=seed.device) * -(-pixels // 4) * GAMMA
+    return seed + torch.arange(size, device=seed.device) * -(-pixels // 4)
 
 
 def signed_noise(starts: Tensor, pixels: int) -> Tensor:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import (
     check_alike,
     check_alpha,
     check_divisible,
-    check_map,
+    check_finite,
+    check_map_form,
     check_whole,
     values_are_readable,
 )
+from longtail_mix.mixing.ratio._maps import a_few_at_a_time, is_flat, patch_means
 
 __all__ = ["FidelityRatio", "fidelity_ratio"]
 
@@ -60,27 +61,37 @@ def fidelity_ratio(tail: Tensor, head: Tensor, patch_size: int = 16, alpha: floa
         tensor([[[[0.8000, 0.0000, 0.0000],
                   [0.0000, 0.8000, 0.0000]]]])
     """
-    check_map(tail, "tail")
-    check_map(head, "head")
+    check_map_form(tail, "tail")
+    check_map_form(head, "head")
     check_alike(tail, head, "tail", "head")
     check_whole(patch_size, "patch_size", 1)
     check_alpha(alpha)
     check_divisible(tail, patch_size, "tail")
-    for maps, name in ((tail, "tail"), (head, "head")):
-        if values_are_readable(maps) and not ((maps >= 0) & (maps <= 1)).all():
-            raise ValueError(f"{name}: expected values in [0, 1], got {maps.min():.3g} to {maps.max():.3g}")
 
-    dtype = torch.promote_types(tail.dtype, torch.float32)
-    t, h = tail.to(dtype), head.to(dtype)
-    worth = _share(t, patch_size) + _share(h * (1 - t), patch_size) - _share((1 - t) * (1 - h), patch_size)
-    has_contrast = t.amax((-2, -1), keepdim=True) > t.amin((-2, -1), keepdim=True)
-    keeps = (worth > 0) | ~has_contrast
-    return torch.where(worth.isnan(), worth, alpha * keeps.to(dtype)).to(tail.dtype)
+    def of_some(tail: Tensor, head: Tensor) -> Tensor:
+        _check_values(tail, "tail")
+        _check_values(head, "head")
+        dtype = torch.promote_types(tail.dtype, torch.float32)
+        t, h = tail.to(dtype), head.to(dtype)
+        of_tail, of_head = patch_means(t, patch_size), patch_means(h - h * t, patch_size)
+        # What is neither is skin in both: 1 - t - h (1 - t) = (1 - t) (1 - h).
+        worth = _share(of_tail) + _share(of_head) - _share((1 - of_tail - of_head).clamp(min=0))
+        return torch.where(worth.isnan(), worth, alpha * ((worth > 0) | is_flat(t)).to(dtype))
+
+    return a_few_at_a_time(of_some, tail, head).to(tail.dtype)
 
 
-def _share(region: Tensor, patch_size: int) -> Tensor:
+def _check_values(maps: Tensor, name: str) -> None:
+    if not values_are_readable(maps) or not maps.numel():
+        return
+    low, high = torch.aminmax(maps.detach())
+    if not (low >= 0 and high <= 1):
+        check_finite(maps, name)
+        raise ValueError(f"{name}: expected values in [0, 1], got {low:.3g} to {high:.3g}")
+
+
+def _share(patches: Tensor) -> Tensor:
     """How much of a region lies in each patch, but for a factor that all regions have in common."""
-    patches = F.avg_pool2d(region, patch_size)
     return patches / (patches.sum((-2, -1), keepdim=True) + 1)
 
 
