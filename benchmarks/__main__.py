@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import care, compile_time, fidelity, gallery, growth, loop
+from benchmarks import care, compile_time, fidelity, gallery, growth, loop, mix_fidelity
 from benchmarks.speed import compare, list_cases, run, show, steps
 
 COMMANDS = {
     "fidelity": fidelity,
     "gallery": gallery,
+    "mix-fidelity": mix_fidelity,
     "list": list_cases,
     "run": run,
     "compare": compare,
