@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from importlib.util import find_spec
 from math import isfinite
-from numbers import Real
-from operator import index
-from typing import SupportsIndex
+from numbers import Integral, Rational, Real
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+LABEL_DTYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+"""What labels may be. PyTorch neither compares nor indexes with uint16, uint32 and uint64."""
+
+LARGEST_WHOLE = 2**63 - 1  # what int64 holds
 
 
 def needs_extra(package: str, extra: str) -> None:
@@ -30,9 +34,19 @@ def values_are_readable(tensor: Tensor) -> bool:
 
 
 def check_tensor(value: object, name: str) -> None:
-    """Raise ``TypeError`` unless `value` is a tensor."""
+    """Raise ``TypeError`` unless `value` is a tensor that PyTorch computes with: neither sparse nor of 8-bit floats."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected a torch.Tensor, got {type(value).__name__}")
+    if value.layout is not torch.strided:
+        raise TypeError(f"{name}: expected a dense tensor, got layout {value.layout}")
+    if value.is_floating_point() and value.dtype.itemsize == 1:
+        raise TypeError(f"{name}: expected float16, bfloat16, float32 or float64, got {value.dtype}")
+
+
+def check_has_values(tensor: Tensor, name: str) -> None:
+    """Raise ``ValueError`` for a tensor on the meta device, where the result depends on its values."""
+    if tensor.device.type == "meta":
+        raise ValueError(f"{name}: expected a tensor with values, got one on the meta device")
 
 
 def check_floating(tensor: Tensor, name: str) -> None:
@@ -110,11 +124,16 @@ def check_same_device(first: Tensor, second: Tensor, first_name: str, second_nam
         raise ValueError(f"{second_name}: expected device {first.device} like {first_name}, got {second.device}")
 
 
+def check_integers(tensor: Tensor, name: str, what: str = "values") -> None:
+    """Raise ``TypeError`` unless `tensor` holds integers that PyTorch compares and indexes with."""
+    check_tensor(tensor, name)
+    if tensor.dtype not in LABEL_DTYPES:
+        raise TypeError(f"{name}: expected integer {what} (int64, int32, int16, int8 or uint8), got {tensor.dtype}")
+
+
 def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "labels") -> None:
     """Integer labels [B], at least 0, and at most ``num_classes - 1`` where a number of classes is given."""
-    check_tensor(labels, name)
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(f"{name}: expected integer labels, got {labels.dtype}")
+    check_integers(labels, name, "labels")
     if labels.ndim != 1:
         raise ValueError(f"{name}: expected labels [B], got shape {list(labels.shape)}")
     if not values_are_readable(labels):
@@ -205,30 +224,49 @@ def check_counts_of_all(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]
 
 
 def check_whole_numbers(values: object, name: str) -> tuple[int, ...]:
-    """The numbers of a sequence, a set or a tensor as a tuple of ints."""
-    if isinstance(values, Tensor):
-        values = values.tolist()
-    if not isinstance(values, Iterable) or isinstance(values, str):
-        raise TypeError(f"{name}: expected whole numbers, got {values!r}")
-    numbers = tuple(values)
+    """The numbers of a sequence, a set, an array or a tensor as a tuple of ints."""
+    numbers = _members(values, name, "whole numbers")
     for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, SupportsIndex):
-            raise TypeError(f"{name}: expected whole numbers, got {number!r}")
-    return tuple(index(number) for number in numbers)
+        check_whole(number, name, None)
+    return tuple(int(number) for number in numbers)
+
+
+def _members(values: object, name: str, expected: str) -> tuple[Any, ...]:
+    """What a sequence, a set, an array or a tensor is made of."""
+    if isinstance(values, Tensor):
+        check_tensor(values, name)
+        check_has_values(values, name)
+        values = values.tolist()
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping | nn.Module):
+        raise TypeError(f"{name}: expected {expected}, got {values!r}")
+    if getattr(values, "ndim", 1) == 0:  # an array that says it can be iterated over, and cannot
+        raise TypeError(f"{name}: expected {expected}, got an array without dimensions")
+    return tuple(values)
 
 
 def check_number(value: object, name: str) -> None:
-    """Raise ``TypeError`` unless `value` is a real number."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    """Raise unless `value` is an int, a float or a number of NumPy's."""
+    if isinstance(value, int | Integral):
+        check_whole(value, name, None)
+    elif not isinstance(value, Real) or isinstance(value, Rational):
         raise TypeError(f"{name}: expected a number, got {value!r}")
 
 
 def check_whole(value: object, name: str, lowest: int | None) -> None:
-    """Raise unless `value` is a whole number, of at least `lowest` if there is one."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+    """Raise unless `value` is a whole number that int64 holds, of at least `lowest` if there is one."""
+    if isinstance(value, bool) or not isinstance(value, int | Integral):
         raise TypeError(f"{name}: expected a whole number, got {value!r}")
-    if lowest is not None and index(value) < lowest:
-        raise ValueError(f"{name}: expected at least {lowest}, got {value}")
+    number = int(value)
+    if abs(number) > LARGEST_WHOLE:
+        raise ValueError(f"{name}: expected a whole number of at most 2^63 - 1, got one of {number.bit_length()} bits")
+    if lowest is not None and number < lowest:
+        raise ValueError(f"{name}: expected at least {lowest}, got {number}")
+
+
+def check_callable(value: object, name: str, expected: str) -> None:
+    """Raise ``TypeError`` unless `value` can be called; `expected` says with what."""
+    if not callable(value):
+        raise TypeError(f"{name}: expected {expected}, got {value!r}")
 
 
 def check_alpha(alpha: float) -> None:
@@ -286,10 +324,11 @@ def check_normalisation(
         raise ValueError(f"mean, std: expected both or neither, got mean={mean}, std={std}")
     if mean is None or std is None:
         return None, None
-    for numbers, name in ((mean, "mean"), (std, "std")):
-        if not isinstance(numbers, Iterable):
-            raise TypeError(f"{name}: expected three numbers, got {numbers!r}")
-    mean, std = tuple(float(m) for m in mean), tuple(float(s) for s in std)
+    means, stds = (_members(numbers, name, "three numbers") for numbers, name in ((mean, "mean"), (std, "std")))
+    for numbers, name in ((means, "mean"), (stds, "std")):
+        for number in numbers:
+            check_number(number, name)
+    mean, std = tuple(float(m) for m in means), tuple(float(s) for s in stds)
     if len(mean) != 3 or not all(map(isfinite, mean)):
         raise ValueError(f"mean: expected three finite numbers, got {mean}")
     if len(std) != 3 or not all(isfinite(s) and s > 0 for s in std):
