@@ -21,6 +21,8 @@ LABEL_DTYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 LARGEST_WHOLE = 2**63 - 1  # what int64 holds
 
+MOST_CLASSES = 2**20  # more are a mistake, and would take gigabytes before anybody sees it
+
 
 def needs_extra(package: str, extra: str) -> None:
     """Raise ``ImportError`` with the extra to install where `package` is missing."""
@@ -128,7 +130,9 @@ def check_integers(tensor: Tensor, name: str, what: str = "values") -> None:
     """Raise ``TypeError`` unless `tensor` holds integers that PyTorch compares and indexes with."""
     check_tensor(tensor, name)
     if tensor.dtype not in LABEL_DTYPES:
-        raise TypeError(f"{name}: expected integer {what} (int64, int32, int16, int8 or uint8), got {tensor.dtype}")
+        wide = tensor.dtype in (torch.uint16, torch.uint32, torch.uint64)
+        hint = ", which PyTorch does not compute with: give int64" if wide else ""
+        raise TypeError(f"{name}: expected integer {what}, got {tensor.dtype}{hint}")
 
 
 def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "labels") -> None:
@@ -157,6 +161,8 @@ def as_labels(labels: object, name: str = "labels", several: bool = False) -> Te
             labels = torch.as_tensor(array) if len(array) else torch.empty(0, dtype=torch.int64)
         except (TypeError, ValueError) as error:  # names, rows of different lengths
             raise TypeError(f"{name}: expected whole numbers, got {next(iter(labels))!r}") from error
+    check_tensor(labels, name)
+    check_has_values(labels, name)
     labels = labels.detach().cpu()
     if not several or labels.ndim != 2:
         check_labels(labels, name=name)
@@ -227,7 +233,9 @@ def check_whole_numbers(values: object, name: str) -> tuple[int, ...]:
     """The numbers of a sequence, a set, an array or a tensor as a tuple of ints."""
     numbers = _members(values, name, "whole numbers")
     for number in numbers:
-        check_whole(number, name, None)
+        if isinstance(number, bool) or not isinstance(number, int | Integral):
+            raise TypeError(f"{name}: expected whole numbers, got {number!r}")
+        check_fits(int(number), name)
     return tuple(int(number) for number in numbers)
 
 
@@ -248,19 +256,28 @@ def check_number(value: object, name: str) -> None:
     """Raise unless `value` is an int, a float or a number of NumPy's."""
     if isinstance(value, int | Integral):
         check_whole(value, name, None)
+        check_fits(int(value), name)
     elif not isinstance(value, Real) or isinstance(value, Rational):
         raise TypeError(f"{name}: expected a number, got {value!r}")
 
 
-def check_whole(value: object, name: str, lowest: int | None) -> None:
-    """Raise unless `value` is a whole number that int64 holds, of at least `lowest` if there is one."""
+def check_whole(value: object, name: str, lowest: int | None, highest: int = LARGEST_WHOLE) -> None:
+    """Raise unless `value` is a whole number; with `lowest`, one from `lowest` to `highest`."""
     if isinstance(value, bool) or not isinstance(value, int | Integral):
         raise TypeError(f"{name}: expected a whole number, got {value!r}")
-    number = int(value)
+    if lowest is not None:
+        number = int(value)
+        check_fits(number, name)
+        if number < lowest:
+            raise ValueError(f"{name}: expected at least {lowest}, got {number}")
+        if number > highest:
+            raise ValueError(f"{name}: expected at most {highest}, got {number}")
+
+
+def check_fits(number: int, name: str) -> None:
+    """Raise ``ValueError`` unless int64 holds the number."""
     if abs(number) > LARGEST_WHOLE:
         raise ValueError(f"{name}: expected a whole number of at most 2^63 - 1, got one of {number.bit_length()} bits")
-    if lowest is not None and number < lowest:
-        raise ValueError(f"{name}: expected at least {lowest}, got {number}")
 
 
 def check_callable(value: object, name: str, expected: str) -> None:

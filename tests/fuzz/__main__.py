@@ -42,7 +42,9 @@ def main() -> int:
 
         outcomes.update(run_calls(name, thing, each, seed, keep))
     for key, finding in sorted(findings.items()):
-        print(f"{times[key]:4} x {finding.name}: {finding.kind} at {finding.place}: {finding.detail if arguments.verbose else finding.detail[:160]}")
+        print(
+            f"{times[key]:4} x {finding.name}: {finding.kind} at {finding.place}: {finding.detail if arguments.verbose else finding.detail[:160]}"
+        )
     causes = {key[1:] for key in findings}
     print(
         f"seed {seed}: {outcomes.total()} calls in {time.monotonic() - started:.0f} s, {outcomes['result']} results, "

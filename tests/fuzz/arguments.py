@@ -131,7 +131,10 @@ def detector(b: Batch) -> nn.Module:
 
 def pairing(b: Batch) -> nn.Module:
     return b.pick(
-        lm.RandomPairing(), lm.ShiftedPairing(), lm.BalancedPairing(), lm.HeadTailPairing([900] * (b.classes - 1) + [5, 5])
+        lm.RandomPairing(),
+        lm.ShiftedPairing(),
+        lm.BalancedPairing(),
+        lm.HeadTailPairing([900] * (b.classes - 1) + [5, 5]),
     )
 
 
@@ -320,7 +323,7 @@ ARGUMENTS: dict[str, Draw] = {
     "width": lambda b: b.width,
     "centres": lambda b: b.whole(b.size, 2, high=b.patch, dtype=torch.int64),
     "boxes": boxes,
-    "tail_index": lambda b: b.pick(None, index)and index(b),
+    "tail_index": lambda b: b.pick(None, index) and index(b),
     "head_index": lambda b: index(b) if b.often() else None,
     "partner": lambda b: b.whole(b.size, high=b.size, dtype=torch.int64),
     "generator": generator,

@@ -116,7 +116,9 @@ def call(called: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     if not several:
         return called(**arguments)
     (last,) = several
-    positional = [arguments[name] for name in inspect.signature(called).parameters if name in arguments and name != last]
+    positional = [
+        arguments[name] for name in inspect.signature(called).parameters if name in arguments and name != last
+    ]
     keywords = {}
     for name, parameter in inspect.signature(called).parameters.items():
         if parameter.kind is parameter.KEYWORD_ONLY and name in arguments:

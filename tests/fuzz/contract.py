@@ -37,8 +37,20 @@ MAY_BE_NAN = {
     *("mix_fidelity", "MixFidelity", "GroupAccuracy"),
 }
 # NaN, infinity or overflow in what a network gives comes out again, as with torch's own losses (CONTRIBUTING.md).
-NETWORK_OUTPUTS = {"logits", "losses", "queries", "keys", "queue", "prototypes", "features", "classification", "attention"}
-UNIT = re.compile(r"saliency|Saliency|_ratio$|Ratio$|^lesion_probability$|GradCAM|_cam$|class_activation_map|_weight$|draw_lam")
+NETWORK_OUTPUTS = {
+    "logits",
+    "losses",
+    "queries",
+    "keys",
+    "queue",
+    "prototypes",
+    "features",
+    "classification",
+    "attention",
+}
+UNIT = re.compile(
+    r"saliency|Saliency|_ratio$|Ratio$|^lesion_probability$|GradCAM|_cam$|class_activation_map|_weight$|draw_lam"
+)
 
 
 @dataclass
@@ -117,7 +129,9 @@ def _check_error(name: str, error: Exception, names: set[str], described: str) -
     begins = re.match(r"((?:\w+(?:\[[^]]*\])?)(?:, \w+)*): ", message)
     said = {re.sub(r"\[.*", "", word) for word in begins[1].split(", ")} if begins else set()
     if not said or not said <= names:
-        raise Finding(name, f"{type(error).__name__} without the argument's name", place, f"{message[:300]} <- {described}")
+        raise Finding(
+            name, f"{type(error).__name__} without the argument's name", place, f"{message[:300]} <- {described}"
+        )
 
 
 def _place(error: BaseException) -> str:

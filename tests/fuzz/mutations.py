@@ -14,7 +14,28 @@ from torch import Tensor
 from tests.fuzz.batch import Batch
 
 NUMBERS: tuple[Any, ...] = (
-    *(0, 1, 2, -1, 3, 0.5, 0.0, -0.0, 1.5, -0.5, 1e-8, 5e-324, 1e38, 1e308, -1e38, 10**6, 2**31, 2**63 - 1, 2**63, 10**400),
+    *(
+        0,
+        1,
+        2,
+        -1,
+        3,
+        0.5,
+        0.0,
+        -0.0,
+        1.5,
+        -0.5,
+        1e-8,
+        5e-324,
+        1e38,
+        1e308,
+        -1e38,
+        10**6,
+        2**31,
+        2**63 - 1,
+        2**63,
+        10**400,
+    ),
     *(float("nan"), float("inf"), float("-inf")),
     *(np.float64(0.5), np.float32(0.5), np.float16(0.5), np.int64(2), np.int32(1), np.uint8(1), np.float32("nan")),
 )

@@ -335,7 +335,10 @@ def _default_cache_dir() -> Path:
 
 def _read_cache(cache: Path, shape: tuple[int, ...]) -> Tensor | None:
     """The tensor in `cache`, or None when there is none or it is damaged."""
-    if not cache.exists():
+    try:
+        if not cache.exists():
+            return None
+    except OSError:  # a folder that cannot be entered cannot be written either, and then the warning says so
         return None
     try:
         content = torch.load(cache, weights_only=True, mmap=True)
