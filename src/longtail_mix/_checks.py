@@ -19,6 +19,9 @@ from torch import Tensor, nn
 LABEL_DTYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 """What labels may be. PyTorch neither compares nor indexes with uint16, uint32 and uint64."""
 
+LARGEST_OPTION = 1e6
+"""The most that a weight, a scale or an exponent may be: far beyond all use, and far from what overflows float32."""
+
 LARGEST_WHOLE = 2**63 - 1  # what int64 holds
 
 MOST_CLASSES = 2**20  # more are a mistake, and would take gigabytes before anybody sees it

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_normalisation
+from longtail_mix._checks import check_normalisation, check_number
 from longtail_mix._images import as_bytes
 from longtail_mix.saliency._skin_model import (
     border_ring,
@@ -209,6 +209,8 @@ def _ellipse(xy: Tensor, lesion: Tensor) -> Tensor:
 
 
 def _check_options(center_prior: float, margin: float) -> None:
+    check_number(center_prior, "center_prior")
+    check_number(margin, "margin")
     if not (isfinite(center_prior) and center_prior >= 0):
         raise ValueError(f"center_prior: expected a finite number of at least 0, got {center_prior}")
     if not 0.0 <= margin <= 0.25:
