@@ -71,6 +71,7 @@ class MixedTarget(_Parts):
     def hard(cls, labels: Tensor) -> MixedTarget:
         """The labels of images that are not mixed: `lam` is 1 for each of [B]."""
         check_labels(labels)
+        labels = labels.long()
         return cls(labels, labels, torch.ones(len(labels), device=labels.device))
 
     def soft(self, num_classes: int) -> Tensor:

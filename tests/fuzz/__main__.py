@@ -40,7 +40,10 @@ def main() -> int:
             findings.setdefault(finding.key, finding)
             times[finding.key] += 1
 
-        outcomes.update(run_calls(name, thing, each, seed, keep))
+        try:
+            outcomes.update(run_calls(name, thing, each, seed, keep))
+        except LookupError as missing:
+            keep(Finding(name, "no generator", "tests/fuzz", str(missing)))
     for key, finding in sorted(findings.items()):
         print(
             f"{times[key]:4} x {finding.name}: {finding.kind} at {finding.place}: {finding.detail if arguments.verbose else finding.detail[:160]}"

@@ -230,6 +230,14 @@ def own_normalise(weights: Tensor, _counts: Tensor) -> Tensor:
     return weights / weights.sum()
 
 
+@cache
+def table_file() -> str:
+    """A table of the images, two sides."""
+    file = image_files()[0].parent / "table.csv"
+    file.write_text("image,label,group,side\na.png,x,1,train\nb.png,y,2,test\nc.png,x,3,test\n", encoding="utf-8")
+    return str(file)
+
+
 def samples(b: Batch) -> list[Any]:
     return [(torch.rand(3, b.height, b.width), b.pick(*range(b.classes))) for _ in range(max(b.size, 1))]
 
@@ -272,7 +280,7 @@ ARGUMENTS: dict[str, Draw] = {
     **dict.fromkeys(("is_tail", "is_head"), lambda b: b.flags(b.classes)),
     **dict.fromkeys(("tail_classes", "head_classes"), lambda b: b.pick(None, (0,), [b.classes - 1])),
     "classes": lambda b: (0, b.classes),
-    "groups": groups,
+    "groups": lesions,
     "num_classes": lambda b: b.classes,
     "predictions": lambda b: b.pick(labels, logits)(b),
     "more_than": whole(100, 5),
@@ -281,7 +289,7 @@ ARGUMENTS: dict[str, Draw] = {
     "logits": logits,
     "losses": lambda b: b.uniform(b.size, high=3),
     "weight": lambda b: b.uniform(b.classes, b.dim, low=-1, high=1),
-    **dict.fromkeys(("queries", "keys"), vectors),
+    **dict.fromkeys(("queries",), vectors),
     "key_labels": target,
     "queue": lambda b: b.uniform(5, b.dim),
     "queue_labels": lambda b: b.whole(5, high=b.classes, dtype=torch.int64) - b.pick(0, 1),
@@ -350,6 +358,18 @@ ARGUMENTS: dict[str, Draw] = {
     "root": lambda b: b.pick(None, cache_folder(), "/nowhere"),
     "lesions": lesions,
     "dataset": dataset,
+    "key": lambda b: b.pick(None),
+    "sampler": lambda b: sampling.ShuffledSampler(6, seed=b.pick(0, 1)),
+    "folds": whole(2, 3),
+    "file": lambda _: table_file(),
+    "label": lambda _: "label",
+    "group": lambda b: b.pick(None, "group"),
+    "side": lambda b: b.pick(None, "side"),
+    "sides": lambda b: [b.pick("train", "test") for _ in range(b.size)],
+    "suffix": lambda _: "",
+    "allow_leaks": lambda b: b.pick(False, True),
+    "keys": vectors,
+    "follows": lambda _: None,
     "seed": whole(0, 1, -5, 2**31),
     **dict.fromkeys(("val_per_class", "test_per_class"), whole(1, 0)),
     "test_fraction": number(0.2, 0.5),
@@ -369,7 +389,6 @@ ARGUMENTS: dict[str, Draw] = {
 
 # Where a name means something else.
 HERE: dict[str, dict[str, Draw]] = {
-    "BalancedSoftmaxLoss": {},
     "CosineClassifier.forward": {"features": vectors},
     "FeatureQueue.push": {"features": vectors},
     "LabelAwareSmoothingLoss": {"head": SHARE, "tail": SHARE, "class_counts": counts_with_zeros},
@@ -386,7 +405,6 @@ HERE: dict[str, dict[str, Draw]] = {
     ),
     **dict.fromkeys(("released_ratio", "FidelityRatio.forward", "fidelity_ratio"), {"tail": maps, "head": maps}),
     **dict.fromkeys(("area_weight", "semantic_weight"), {"mask": grids}),
-    "block_mask": {"block_size": lambda b: b.patch},
     "to_blocks": {"images": any_images},
     "scale_boxes": {"boxes": inner_boxes},
     "box_masks": {"boxes": lambda b: [inner_boxes(b) for _ in range(b.pick(1, 2))]},
@@ -396,20 +414,23 @@ HERE: dict[str, dict[str, Draw]] = {
     },
     "mean_saliency": {"maps": lambda b: [maps(b), maps(b)]},
     "remix": {"class_counts": counts_tensor},
-    "weighted_partners": {},
     **dict.fromkeys(("LesionRegions", "SPMix", "SaliencyMix", "released"), {"saliency": detector}),
     **dict.fromkeys(("mean_one_over_classes", "mean_one_over_images"), {"class_counts": counts_tensor}),
     "SegmentationSaliency": {"model": segmenter},
     "DeferredWeighting": {"weighting": schedule_of_weights},
     "Sometimes.forward": {"maps": lambda _: None},
-    "MixCollate": {"mix": lambda b: lm.InBatch(mix(b), pairing(b))},
     "TwoStreamLoader": {"first": loader, "second": loader},
     "attention_panel": {"maps": lambda b: {"before": grids(b)}},
     "pair_panel": {"spmix": spmix},
+    "long_tail_metrics": {"groups": groups},
+    "read_table": {"image": lambda _: "image", "root": lambda _: None, "classes": lambda b: b.pick(None, ["x", "y"])},
+    "read_folder": {"root": lambda b: b.pick(cache_folder(), "/nowhere"), "classes": lambda b: b.pick(None, ["x"])},
+    "ResumableLoader": {"dataset": lambda _: TensorDataset(torch.arange(6))},
+    "MixCollate": {"mix": lambda b: lm.InBatch(mix(b), pairing(b)), "keys": lambda _: ("pixel_values", "labels")},
+    "SoftTargetMix": {"mix": lambda b: lm.InBatch(mix(b), pairing(b))},
     "long_tail_subset": {"class_counts": lambda b: [1] * b.classes},
     "synthetic_dermoscopy": {"class_counts": lambda b: [b.pick(1, 2)] * b.classes, "size": whole(32)},
     "load_masks": {"paths": lambda b: [image_files()[1]] * b.pick(1, 2)},
     "ShuffledSampler": {"size": whole(6)},
     "ClassSampler": {"labels": lambda b: torch.arange(b.classes).repeat(2), "num_samples": lambda b: b.pick(None, 6)},
-    "hard_examples": {},
 }

@@ -26,6 +26,11 @@ NOT_CALLED = {
     "Isic2018": "a record that read_isic2018 makes",
     "Split": "a record",
     "SyntheticDermoscopy": "a record",
+    "IMAGE_SUFFIXES": "a tuple",
+    "ImageTable": "a record that read_folder and read_table make",
+    "MixRecord": "a record that a mix makes",
+    "Pairs": "a record that a mix makes",
+    "Mix": "abstract: see MixUp and the other mixes",
     "isic2018_masks": "its one argument is the record that read_isic2018 makes",
     "EpochSampler": "abstract: see ShuffledSampler and ClassSampler",
 }
@@ -49,6 +54,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "ProgressiveProbabilities": ("__call__",),
     "ShuffledSampler": ("rows", "set_epoch", "seek", "state_dict", "load_state_dict"),
     "ClassSampler": ("rows", "probabilities", "set_epoch", "seek", "load_state_dict"),
+    "ResumableLoader": ("load_state_dict", "state_dict", "__len__"),
     "TwoStreamLoader": ("set_epoch", "__len__"),
 }
 

@@ -28,7 +28,7 @@ PACKAGE = str(Path(lm.__file__).parent)
 # Beside ValueError and TypeError, where the documentation says so.
 MAY_RAISE: dict[str, tuple[type[Exception], ...]] = {
     **dict.fromkeys(("load_images", "load_masks"), (FileNotFoundError, RuntimeWarning)),
-    **dict.fromkeys(("read_isic2017", "read_isic2018"), (FileNotFoundError,)),
+    **dict.fromkeys(("read_isic2017", "read_isic2018", "read_folder", "read_table"), (FileNotFoundError,)),
     **dict.fromkeys(("MixInside", "GradCAM", "MomentumPair"), (RuntimeError,)),
 }
 # NaN where there is nothing to measure, as documented.
@@ -49,7 +49,7 @@ NETWORK_OUTPUTS = {
     "attention",
 }
 UNIT = re.compile(
-    r"saliency|Saliency|_ratio$|Ratio$|^lesion_probability$|GradCAM|_cam$|class_activation_map|_weight$|draw_lam"
+    r"^(?!mean_sal|merged|Merged).*(saliency|Saliency)|_ratio$|Ratio$|^lesion_probability$|GradCAM|_cam$|class_activation_map|_weight$|draw_lam"
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
+from longtail_mix._checks import check_callable
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["MixCollate"]
@@ -53,6 +54,8 @@ class MixCollate:
         keys: tuple[str, str] = ("pixel_values", "labels"),
         follows: nn.Module | None = None,
     ) -> None:
+        check_callable(mix, "mix", "a mix of images and labels")
+        check_callable(collate, "collate", "a function of a list of samples")
         self.mix = mix
         self.collate = collate
         self.keys = keys

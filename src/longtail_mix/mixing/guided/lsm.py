@@ -11,6 +11,7 @@ from torch import Tensor
 from longtail_mix._checks import (
     check_alike,
     check_divisible,
+    check_floating,
     check_map,
     check_same_device,
     check_share,
@@ -214,7 +215,12 @@ def _by_blocks(
         _check_cam(head_cam, tail, "head_cam")
         _, head_map = block_mask(head_cam, height, width, block_size)
         head_map = head_map.to(tail_map.dtype)
-    return MixRecord(mask, label_weight(mask, tail_map, head_map))
+    lam = label_weight(mask, tail_map, head_map)
+    check_share(lam, "label_weight")
+    check_same_device(tail, lam, "tail", "label_weight")
+    if lam.shape != tail.shape[:1]:
+        raise ValueError(f"label_weight: expected one for each of {len(tail)} images, got shape {list(lam.shape)}")
+    return MixRecord(mask, lam)
 
 
 def _check_cam(cam: Tensor, tail: Tensor, name: str) -> None:
@@ -269,6 +275,8 @@ class LSM(Mix):
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, MixedTarget]:
         """Mix pairs as their maps say."""
+        check_pairs(tail, tail_labels, head, head_labels, "tail", "head")
+        check_floating(tail_cam, "tail_cam")
         return super().forward(tail, tail_labels, head, head_labels, tail_cam, head_cam, generator=generator)
 
     def rule(

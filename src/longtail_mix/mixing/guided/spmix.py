@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import (
     check_alike,
+    check_callable,
     check_finite,
     check_images,
     check_map,
@@ -16,7 +17,7 @@ from longtail_mix._checks import (
     check_same_device,
     values_are_readable,
 )
-from longtail_mix.mixing._pairs import check_any_images, check_labelled_images
+from longtail_mix.mixing._pairs import check_any_images, check_labelled_images, check_saliency
 from longtail_mix.mixing.pairing._partners import as_pairs
 from longtail_mix.mixing.pairing.balanced import BalancedPairing
 from longtail_mix.mixing.pairing.head_tail import HeadTailPairing, Pairing
@@ -154,6 +155,13 @@ class SPMix(nn.Module):
             raise ValueError(
                 "patch_size, alpha, noise: expected the defaults beside a recipe of your own, which holds its own"
             )
+        for given, name in ((saliency, "saliency"), (recipe, "recipe")):
+            if given is not None:
+                check_callable(given, name, "a module")
+        if pairing is not None and not callable(getattr(pairing, "partners", None)):
+            raise TypeError(
+                f"pairing: expected a module with partners(labels, generator), got {type(pairing).__name__}"
+            )
         if pairing is None and class_counts is not None:
             pairing = HeadTailPairing(class_counts)
         self.saliency = SaliencyMap(mean, std) if saliency is None else saliency
@@ -224,7 +232,7 @@ class SPMix(nn.Module):
             return images, labels, unmixed(images)._replace(partner=alone)
         partner, mixed = self.pairing.partners(labels, generator)
         if maps is not None:
-            self._check_maps(maps, images)
+            check_saliency(maps, images, "maps")
         only_some = values_are_readable(images) and len(images) > 0
         # On a CPU only what is mixed is made; elsewhere batches keep one shape, and nothing waits for the device.
         make = self._ratio_of_pairs if only_some else self._ratio_of_all
@@ -285,7 +293,7 @@ class SPMix(nn.Module):
                 f"got shape {list(images.shape)}; give the maps, or a saliency for such images"
             )
         found: Tensor = self.saliency(images.expand(-1, 3, -1, -1) if ours and channels == 1 else images)
-        return found
+        return _in_unit(check_saliency(found, images))
 
     def ratio(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Share of the tail in each patch, [B, 1, h, w], for pairs of images [B, C, H, W]."""
@@ -306,16 +314,6 @@ class SPMix(nn.Module):
             check_any_images(head, "head")
             return tail
         return self.mix(tail, head, self.ratio(tail, head, generator))
-
-    @staticmethod
-    def _check_maps(maps: Tensor, images: Tensor) -> None:
-        if isinstance(maps, Tensor) and maps.dtype == torch.uint8:
-            check_map_form(torch.empty(maps.shape, device="meta"), "maps")
-        else:
-            check_map(maps, "maps")
-        check_same_device(images, maps, "images", "maps")
-        if maps.shape[0] != images.shape[0] or maps.shape[-2:] != images.shape[-2:]:
-            raise ValueError(f"maps: expected one map for each image of {list(images.shape)}, got {list(maps.shape)}")
 
 
 def _in_unit(maps: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from longtail_mix._checks import (
     check_class_counts,
     check_generator,
+    check_has_values,
     check_labels,
     check_probability,
     check_same_device,
@@ -122,6 +123,7 @@ def head_tail_pairing(
         (tensor([0, 2]), tensor([1, 1]))
     """
     partner, mixed = head_tail_partners(labels, is_tail, is_head, generator, probability)
+    check_has_values(labels, "labels")
     tail_index = mixed.nonzero().squeeze(1)
     return tail_index, partner[tail_index]
 
@@ -188,11 +190,13 @@ class HeadTailPairing(nn.Module):
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """A partner for each image, [B], and which images have one, [B]: see :func:`head_tail_partners`."""
+        check_labels(labels)
         is_tail, is_head = self.is_tail.to(labels.device), self.is_head.to(labels.device)
         return head_tail_partners(labels, is_tail, is_head, generator, self.probability)
 
     def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Indices of tail images [M] and of the head images drawn for them [M]."""
+        check_labels(labels)
         is_tail, is_head = self.is_tail.to(labels.device), self.is_head.to(labels.device)
         return head_tail_pairing(labels, is_tail, is_head, generator, self.probability)
 
