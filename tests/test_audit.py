@@ -318,7 +318,9 @@ def test_item_11_a_stratified_split_deals_by_the_labels_that_are_there(label: in
 
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.int16, torch.int8])
-@pytest.mark.parametrize("mix", [lm.MixUp(), lm.CutMix(), lm.SaliencyMix(), lm.CMO()], ids=lambda mix: type(mix).__name__)
+@pytest.mark.parametrize(
+    "mix", [lm.MixUp(), lm.CutMix(), lm.SaliencyMix(), lm.CMO()], ids=lambda mix: type(mix).__name__
+)
 def test_item_12_narrow_labels_pass_every_mix_and_the_loss(mix: nn.Module, dtype: torch.dtype) -> None:
     images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 1, 0], dtype=dtype)
     _, target = lm.InBatch(mix, lm.RandomPairing())(images, labels)
@@ -356,7 +358,9 @@ def test_item_12_numpy_numbers_are_numbers() -> None:
     ],
 )
 def test_item_12_an_option_that_overflows_is_refused_by_name(call) -> None:
-    with pytest.raises(ValueError, match=r"(noise|gamma|tau|scale|alpha|strength|center_prior): expected .* got 1e\+38"):
+    with pytest.raises(
+        ValueError, match=r"(noise|gamma|tau|scale|alpha|strength|center_prior): expected .* got 1e\+38"
+    ):
         call()
 
 
@@ -380,12 +384,18 @@ WRONG_CALLS = {
     "Fraction": (lambda: lm.FocalLoss(gamma=Fraction(1, 3)), "gamma: expected a number, got Fraction"),
     "uint16 labels": (lambda: lm.RandomPairing()(LABELS.to(torch.uint16)), "labels: expected integer labels"),
     "uint32 labels": (lambda: lm.FocalLoss()(torch.zeros(4, 2), LABELS.to(torch.uint32)), "target: expected integer"),
-    "uint64 labels": (lambda: lm.MixUp()(IMAGES, LABELS.to(torch.uint64), IMAGES, LABELS), "first_labels: expected int"),
+    "uint64 labels": (
+        lambda: lm.MixUp()(IMAGES, LABELS.to(torch.uint64), IMAGES, LABELS),
+        "first_labels: expected int",
+    ),
     "list of labels": (lambda: lm.HeadTailPairing([9, 1])([0, 1]), "labels: expected a torch.Tensor, got list"),
     "list of labels, weighted": (lambda: lm.InverseFrequencyPairing([9, 1])([0]), "labels: expected a torch.Tensor"),
     "dict target": (lambda: lm.FocalLoss()(torch.zeros(1, 2), {"labels": 1}), "target: expected a torch.Tensor, got"),
     "pairing": (lambda: lm.SPMix(pairing=3), "pairing: expected a module with partners"),
-    "model": (lambda: lm.SegmentationSaliency(lambda images: images), "model: expected a torch.nn.Module, got function"),
+    "model": (
+        lambda: lm.SegmentationSaliency(lambda images: images),
+        "model: expected a torch.nn.Module, got function",
+    ),
     "no state": (lambda: ShuffledSampler(6).load_state_dict({}), "state: expected"),
     "first_labels": (
         lambda: lm.MixUp()(IMAGES, LABELS.float(), IMAGES, LABELS),
@@ -432,11 +442,11 @@ def test_item_13_mix_inside_a_compiled_model_that_already_ran() -> None:
     compiled = torch.compile(net, backend="eager")
     images = torch.rand(2, 3, 8, 8)
     compiled(images)
-    ratio = torch.tensor([0.25, 1.0])
-    with lm.MixInside(compiled, net[0]) as mix_inside:
-        mixed = mix_inside(images, images.flip(0), ratio)
-    with lm.MixInside(net, net[0]) as mix_inside:
-        torch.testing.assert_close(mixed, mix_inside(images, images.flip(0), ratio))
+    with (
+        lm.MixInside(compiled, net[0]) as mix_inside,
+        pytest.raises(RuntimeError, match="^layer: expected .* a compiled model that ran before does not see it"),
+    ):
+        mix_inside(images, images.flip(0), torch.tensor([0.25, 1.0]))
 
 
 # 14. NaN from a network comes out as NaN.

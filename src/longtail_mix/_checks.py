@@ -255,6 +255,16 @@ def _members(values: object, name: str, expected: str) -> tuple[Any, ...]:
     return tuple(values)
 
 
+def as_numbers(values: object, name: str) -> Tensor:
+    """Numbers of a sequence, an array or a tensor as float64 [K], at least one, on the CPU."""
+    numbers = _members(values, name, "numbers")
+    for number in numbers:
+        check_number(number, name)
+    if not numbers:
+        raise ValueError(f"{name}: expected at least one number, got none")
+    return torch.tensor([float(number) for number in numbers], dtype=torch.float64)
+
+
 def check_number(value: object, name: str) -> None:
     """Raise unless `value` is an int, a float or a number of NumPy's."""
     if isinstance(value, int | Integral):
@@ -289,6 +299,15 @@ def check_callable(value: object, name: str, expected: str) -> None:
         raise TypeError(f"{name}: expected {expected}, got {value!r}")
 
 
+def check_state(state: object, names: Iterable[str]) -> None:
+    """Raise unless `state` is a dictionary with these names, as ``state_dict`` returns it."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state: expected what state_dict() returns, got {state!r:.80}")
+    missing = [name for name in names if name not in state]
+    if missing:
+        raise ValueError(f"state: expected what state_dict() returns, got one without {', '.join(missing)}")
+
+
 def check_alpha(alpha: float) -> None:
     """Raise ``ValueError`` unless 0 < alpha <= 1."""
     check_number(alpha, "alpha")
@@ -313,8 +332,8 @@ def check_positive(value: float, name: str) -> None:
 def check_noise(noise: float) -> None:
     """Raise ``ValueError`` unless the amount of noise is finite and not negative."""
     check_number(noise, "noise")
-    if not 0.0 <= noise < float("inf"):
-        raise ValueError(f"noise: expected a finite number of at least 0, got {noise}")
+    if not 0.0 <= noise <= LARGEST_OPTION:
+        raise ValueError(f"noise: expected a finite number of at least 0, at most {LARGEST_OPTION:g}, got {noise}")
 
 
 def check_divisible(tensor: Tensor, patch_size: int, name: str) -> None:

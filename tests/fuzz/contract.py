@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import signal
 import traceback
@@ -35,6 +36,7 @@ MAY_RAISE: dict[str, tuple[type[Exception], ...]] = {
 MAY_BE_NAN = {
     *("saliency_auroc", "best_threshold_iou", "auroc_and_iou", "SaliencyAUROC", "BestThresholdIoU"),
     *("mix_fidelity", "MixFidelity", "GroupAccuracy"),
+    *("to_blocks", "from_blocks"),  # values are moved, whatever they are
 }
 # NaN, infinity or overflow in what a network gives comes out again, as with torch's own losses (CONTRIBUTING.md).
 NETWORK_OUTPUTS = {
@@ -105,17 +107,32 @@ def check_call(name: str, thing: Any, batch: Batch) -> str:
             result = make()
         refused = False
     except Exception as error:
-        _check_error(name, error, names, described)
+        given = [value for part in parts for value in _leaves(part)]
+        for value in given:
+            names |= _names_of(value)
+        _check_error(name, error, names, [v for v in given if isinstance(v, str | Path) and str(v)], described)
     for path, (value, kept) in zip((p for part in parts for p in part), before, strict=False):
         if not _same(value, kept):
             raise Finding(name, "input changed", path, described)
     if refused:
         return "refused"
-    _check_result(name, result, parts, batch, described)
+    _check_result(name, result, parts, described)
     return "result"
 
 
-def _check_error(name: str, error: Exception, names: set[str], described: str) -> None:
+def _names_of(value: Any) -> set[str]:
+    """The arguments of a module or a function that was given to be called: it speaks of them by its own names."""
+    if isinstance(value, nn.Module):
+        inner = set().union(*(_names_of_call(part) for part in value.modules()))
+        return inner | {"labels", "target"} if inner else inner
+    return _names_of_call(value) if inspect.isfunction(value) else set()
+
+
+def _names_of_call(value: Any) -> set[str]:
+    return set(inspect.signature(value.forward if isinstance(value, nn.Module) else value).parameters)
+
+
+def _check_error(name: str, error: Exception, names: set[str], paths: list[Any], described: str) -> None:
     if isinstance(error, Finding):
         raise error
     if isinstance(error, MAY_RAISE.get(name, ())):
@@ -126,6 +143,8 @@ def _check_error(name: str, error: Exception, names: set[str], described: str) -
     place = _place(error)
     if not isinstance(error, (ValueError, TypeError)):
         raise Finding(name, type(error).__name__, place, f"{message[:300]} <- {described}")
+    if any(message.startswith(f"{path}") for path in paths):
+        return  # a reader's message begins with the file
     begins = re.match(r"((?:\w+(?:\[[^]]*\])?)(?:, \w+)*): ", message)
     said = {re.sub(r"\[.*", "", word) for word in begins[1].split(", ")} if begins else set()
     if not said or not said <= names:
@@ -140,7 +159,7 @@ def _place(error: BaseException) -> str:
     return f"{Path(frames[-1].filename).name}:{frames[-1].name}" if frames else "outside"
 
 
-def _check_result(name: str, result: Any, parts: list[dict[str, Any]], batch: Batch, described: str) -> None:
+def _check_result(name: str, result: Any, parts: list[dict[str, Any]], described: str) -> None:
     for value in _leaves(result):
         if isinstance(value, float) and value != value and name not in MAY_BE_NAN:
             raise Finding(name, "NaN", "result", described)

@@ -41,7 +41,7 @@ NUMBERS: tuple[Any, ...] = (
 )
 WRONG: tuple[Any, ...] = (
     *(None, "0.5", "abc", b"1", True, False, 1 + 1j, Fraction(1, 3), Decimal("0.5"), np.bool_(True), np.str_("a")),
-    *((), [], {}, [0.5], (1, 2, 3), {"labels": 1}, {1, 2}, object(), sorted, len, range(3)),
+    *((), [], {}, [0.5], (1, 2, 3), {"labels": 1}, {1, 2}, object(), range(3)),
     *(torch.tensor(1), torch.tensor(0.5), torch.tensor(True), torch.tensor([1, 2]), torch.zeros(0), torch.zeros(2, 2)),
     *(np.array(1), np.array(0.5), np.array([1, 2, 3]), np.zeros((2, 2)), torch.nn.Identity(), torch.nn.Identity),
 )

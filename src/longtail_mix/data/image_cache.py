@@ -30,6 +30,8 @@ __all__ = ["center_crop_square", "load_images", "load_masks", "squash"]
 Fit = Callable[[Image.Image, int], Image.Image]
 _Read = TypeVar("_Read")
 
+_LARGEST_SIDE = 2**15
+
 # Part of the key: raise it when the same files have to give another tensor than before.
 _FORMAT = 2
 
@@ -56,7 +58,7 @@ def squash(image: Image.Image, size: int) -> Image.Image:
         (64, 64)
     """
     _check_image(image)
-    check_whole(size, "size", 1)
+    check_whole(size, "size", 1, _LARGEST_SIDE)
     return image.resize((int(size), int(size)), Image.Resampling.BICUBIC)
 
 
@@ -173,8 +175,9 @@ def _load(
     if cache_dir is not None and not isinstance(cache_dir, str | Path):
         raise TypeError(f"cache_dir: expected a folder or None, got {cache_dir!r}")
     workers = (os.cpu_count() or 1) if workers is None else workers
-    check_whole(size, "size", 1)
-    check_whole(workers, "workers", 1)
+    check_whole(size, "size", 1, _LARGEST_SIDE)
+    check_whole(workers, "workers", 1, 1024)
+    size, workers = int(size), int(workers)
     if not inspect.isfunction(fit) or "<" in fit.__qualname__:
         raise TypeError(f"fit: expected a function at the top of a module, whose name can stand for it, got {fit!r}")
     files = [Path(path) for path in paths]

@@ -173,6 +173,7 @@ def long_tail_subset(labels: Tensor, class_counts: Sequence[int] | Tensor, seed:
     """
     counts = check_class_counts(class_counts)
     check_labels(labels, len(counts))
+    check_has_values(labels, "labels")
     check_whole(seed, "seed", None)
     rows: list[list[int]] = [[] for _ in counts]
     for row, label in enumerate(labels.tolist()):

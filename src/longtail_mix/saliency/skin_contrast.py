@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_normalisation, check_number
+from longtail_mix._checks import LARGEST_OPTION, check_normalisation, check_number
 from longtail_mix._images import as_bytes
+from longtail_mix._precision import without_autocast
 from longtail_mix.saliency._skin_model import (
     border_ring,
     close_hairs,
@@ -121,7 +121,7 @@ def skin_contrast_saliency(
     """
     _check_options(center_prior, margin)
     image_bytes, is_finite = as_bytes(images, mean, std)
-    with torch.autocast(images.device.type, enabled=False):
+    with without_autocast(images):
         log_odds, valid = _log_odds(_small_lab(image_bytes), center_prior)
         reach = round(margin * GRID)
         if reach:
@@ -211,8 +211,10 @@ def _ellipse(xy: Tensor, lesion: Tensor) -> Tensor:
 def _check_options(center_prior: float, margin: float) -> None:
     check_number(center_prior, "center_prior")
     check_number(margin, "margin")
-    if not (isfinite(center_prior) and center_prior >= 0):
-        raise ValueError(f"center_prior: expected a finite number of at least 0, got {center_prior}")
+    if not 0.0 <= center_prior <= LARGEST_OPTION:
+        raise ValueError(
+            f"center_prior: expected a finite number of at least 0, at most {LARGEST_OPTION:g}, got {center_prior}"
+        )
     if not 0.0 <= margin <= 0.25:
         raise ValueError(f"margin: expected a number from 0 to 0.25, got {margin}")
 

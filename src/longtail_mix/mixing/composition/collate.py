@@ -63,6 +63,8 @@ class MixCollate:
 
     def __call__(self, samples: list[Any]) -> Any:
         """The batch of a list of samples: ``(images, MixedTarget)``, or a dictionary with both under their keys."""
+        if not isinstance(samples, list | tuple):
+            raise TypeError(f"samples: expected a list of samples, got {samples!r:.80}")
         batch = self.collate(samples)
         if isinstance(batch, Mapping):
             missing = [key for key in self.keys if key not in batch]

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_floating, check_number, check_positive, check_probability, check_same_device
+from longtail_mix._precision import without_autocast
 from longtail_mix.mixing.guided._guide import GuidedMix
 from longtail_mix.mixing.guided.soft_edges import check_mask, soft_edges
 from longtail_mix.mixing.mix import Pairs
@@ -163,7 +164,7 @@ class CopyPaste(GuidedMix):
         angle = (2 * draw[:, 0] - 1) * (self.degrees * pi / 180)
         scale = torch.exp(smallest + draw[:, 1] * (largest - smallest))
         grid = placed_grid(lesion, angle, scale, draw[:, 2:], self.move)
-        with torch.autocast(lesion.device.type, enabled=False):
+        with without_autocast(lesion):
             shown = F.grid_sample(lesion.to(torch.float32), grid, align_corners=False) >= 0.5
         if self.hide:
             shown = shown | (self.second_map(pairs) > self.threshold)

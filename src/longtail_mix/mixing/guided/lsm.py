@@ -10,6 +10,7 @@ from torch import Tensor
 
 from longtail_mix._checks import (
     check_alike,
+    check_callable,
     check_divisible,
     check_floating,
     check_map,
@@ -215,6 +216,7 @@ def _by_blocks(
         _check_cam(head_cam, tail, "head_cam")
         _, head_map = block_mask(head_cam, height, width, block_size)
         head_map = head_map.to(tail_map.dtype)
+    check_callable(label_weight, "label_weight", "a function of mask and maps")
     lam = label_weight(mask, tail_map, head_map)
     check_share(lam, "label_weight")
     check_same_device(tail, lam, "tail", "label_weight")
@@ -258,8 +260,7 @@ class LSM(Mix):
     def __init__(self, block_size: int = 4, label_weight: LabelWeight = semantic_weight) -> None:
         super().__init__()
         check_whole(block_size, "block_size", 1)
-        if not callable(label_weight):
-            raise TypeError(f"label_weight: expected a function of mask and maps, got {label_weight!r}")
+        check_callable(label_weight, "label_weight", "a function of mask and maps")
         self.block_size = block_size
         self.label_weight = label_weight
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from longtail_mix._checks import (
     check_alike,
     check_callable,
+    check_divisible,
     check_finite,
     check_images,
     check_map,
@@ -22,7 +23,7 @@ from longtail_mix.mixing.pairing._partners import as_pairs
 from longtail_mix.mixing.pairing.balanced import BalancedPairing
 from longtail_mix.mixing.pairing.head_tail import HeadTailPairing, Pairing
 from longtail_mix.mixing.patch.patch_mixup import patch_mixup
-from longtail_mix.mixing.ratio.paper import NOISE, PaperRatio, paper_ratio
+from longtail_mix.mixing.ratio.paper import NOISE, PaperRatio, check_ratio_options, paper_ratio
 from longtail_mix.mixing.ratio.released import ReleasedRatio
 from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.saliency import (
@@ -81,6 +82,8 @@ def spmix(
     check_images(tail, "tail")
     check_images(head, "head")
     check_alike(tail, head, "tail", "head")
+    check_ratio_options(patch_size, alpha, noise)
+    check_divisible(tail, patch_size, "tail")
     tail_map, head_map = saliency_map(tail, mean, std), saliency_map(head, mean, std)
     return patch_mixup(tail, head, paper_ratio(tail_map, head_map, patch_size, alpha, noise, generator))
 

@@ -15,6 +15,7 @@ from longtail_mix._checks import (
     check_labels,
     check_probability,
     check_same_device,
+    check_tensor,
     check_whole_numbers,
 )
 from longtail_mix.class_groups import many_medium_few
@@ -129,6 +130,9 @@ def head_tail_pairing(
 
 
 def _check_classes(is_tail: Tensor, is_head: Tensor) -> None:
+    check_tensor(is_tail, "is_tail")
+    check_tensor(is_head, "is_head")
+    check_same_device(is_tail, is_head, "is_tail", "is_head")
     for mask, name in ((is_tail, "is_tail"), (is_head, "is_head")):
         if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
             raise TypeError(f"{name}: expected a bool tensor, got {getattr(mask, 'dtype', type(mask).__name__)}")
