@@ -19,8 +19,8 @@ from torch import Tensor, nn
 LABEL_DTYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 """What labels may be. PyTorch neither compares nor indexes with uint16, uint32 and uint64."""
 
-LARGEST_OPTION = 1e6
-"""The most that a weight, a scale or an exponent may be: far beyond all use, and far from what overflows float32."""
+LARGEST_OPTION = 1e4
+"""The most that a weight, a scale or an exponent may be: far beyond all use, and far from what overflows."""
 
 LARGEST_WHOLE = 2**63 - 1  # what int64 holds
 

@@ -399,7 +399,16 @@ HERE: dict[str, dict[str, Draw]] = {
     "CARELoss": {"attention": lambda _: None},
     "CARELoss.forward": {"labels": long_labels, "logits": logits},
     **{key: {"beta": AT_LEAST_ZERO} for key in ("PaCoLoss", "paco_loss")},
-    **{key: {"tail": maps, "head": maps} for key in ("MergedSaliency.forward", "merged_saliency", "PaperRatio.forward", "paper_ratio", "ReleasedRatio.forward")},
+    **{
+        key: {"tail": maps, "head": maps}
+        for key in (
+            "MergedSaliency.forward",
+            "merged_saliency",
+            "PaperRatio.forward",
+            "paper_ratio",
+            "ReleasedRatio.forward",
+        )
+    },
     **{key: {"tail": maps, "head": maps} for key in ("released_ratio", "FidelityRatio.forward", "fidelity_ratio")},
     **{key: {"mask": grids} for key in ("area_weight", "semantic_weight")},
     "to_blocks": {"images": any_images},
