@@ -2,6 +2,8 @@
 #   make demo    train on made-up images (on ISIC 2018 where ISIC2018_ROOT points at it), results in runs/demo/
 #   make test    lint, types, tests, doctests, coverage
 # and for those who write it: make docs, make wheel check-wheel
+# and one that takes a quarter of an hour:
+#   make fuzz    50,000 calls with odd and wrong arguments
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS)
 KERNEL_TESTS := $(wildcard tests/*/test_*_triton.py tests/*/*/test_*_triton.py)
 DEMO_DATA := $(if $(ISIC2018_ROOT),isic2018,synthetic)
 
-.PHONY: demo test lint types docs wheel check-wheel clean
+.PHONY: demo test fuzz lint types docs wheel check-wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/train_spmix.py --data $(DEMO_DATA) --steps $(DEMO_STEPS) --out runs/demo
@@ -22,6 +24,11 @@ demo: $(VENV)/installed
 test: lint types
 	TRITON_INTERPRET=1 $(PYTEST) $(KERNEL_TESTS) --cov --cov-report= --cov-fail-under=0
 	$(PYTEST) --cov --cov-append --cov-report=term-missing:skip-covered
+
+# Calls of every public name with odd and wrong arguments; SEED= makes those of an earlier run again.
+CALLS ?= 50000
+fuzz: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --calls $(CALLS) $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -27,10 +27,11 @@ def main() -> int:
     seed = int(time.time()) if arguments.seed is None else arguments.seed
     names = {name: thing for name, thing in public_names().items() if name not in NOT_CALLED}
     each = -(-arguments.calls // len(names))
+    print(f"seed {seed}: {each} calls of each of {len(names)} public names", flush=True)
     outcomes: Counter[str] = Counter()
     findings: dict[tuple[str, str, str], Finding] = {}
     times: Counter[tuple[str, str, str]] = Counter()
-    time.monotonic()
+    started = time.monotonic()
     for name, thing in names.items():
         if arguments.only and name not in arguments.only:
             continue
@@ -43,9 +44,15 @@ def main() -> int:
             outcomes.update(run_calls(name, thing, each, seed, keep))
         except LookupError as missing:
             keep(Finding(name, "no generator", "tests/fuzz", str(missing)))
-    for _key, _finding in sorted(findings.items()):
-        pass
-    {key[1:] for key in findings}
+    for key, finding in sorted(findings.items()):
+        detail = finding.detail if arguments.verbose else finding.detail[:160]
+        print(f"{times[key]:4} x {finding.name}: {finding.kind} at {finding.place}: {detail}")
+    causes = {key[1:] for key in findings}
+    print(
+        f"seed {seed}: {outcomes.total()} calls in {time.monotonic() - started:.0f} s, {outcomes['result']} results, "
+        f"{outcomes['refused']} refused, {outcomes['finding']} with a finding; {len(findings)} distinct findings "
+        f"(name, kind, place), {len(causes)} distinct causes (kind, place)"
+    )
     return 1 if findings else 0
 
 

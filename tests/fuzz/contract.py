@@ -110,6 +110,8 @@ def check_call(name: str, thing: Any, batch: Batch) -> str:
         given = [value for part in parts for value in _leaves(part)]
         for value in given:
             names |= _names_of(value)
+        if "saliency" in names:
+            names.add("images")  # the default detector speaks of what it is given
         _check_error(name, error, names, [v for v in given if isinstance(v, str | Path) and str(v)], described)
     for path, (value, kept) in zip((p for part in parts for p in part), before, strict=False):
         if not _same(value, kept):

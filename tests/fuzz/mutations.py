@@ -39,11 +39,12 @@ NUMBERS: tuple[Any, ...] = (
     *(float("nan"), float("inf"), float("-inf")),
     *(np.float64(0.5), np.float32(0.5), np.float16(0.5), np.int64(2), np.int32(1), np.uint8(1), np.float32("nan")),
 )
+# Nothing here can be called: what a function of another signature raises is its own.
 WRONG: tuple[Any, ...] = (
     *(None, "0.5", "abc", b"1", True, False, 1 + 1j, Fraction(1, 3), Decimal("0.5"), np.bool_(True), np.str_("a")),
     *((), [], {}, [0.5], (1, 2, 3), {"labels": 1}, {1, 2}, object(), range(3)),
     *(torch.tensor(1), torch.tensor(0.5), torch.tensor(True), torch.tensor([1, 2]), torch.zeros(0), torch.zeros(2, 2)),
-    *(np.array(1), np.array(0.5), np.array([1, 2, 3]), np.zeros((2, 2)), torch.nn.Identity(), torch.nn.Identity),
+    *(np.array(1), np.array(0.5), np.array([1, 2, 3]), np.zeros((2, 2))),
 )
 DTYPES = (
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),

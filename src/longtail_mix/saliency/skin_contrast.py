@@ -122,7 +122,7 @@ def skin_contrast_saliency(
     _check_options(center_prior, margin)
     image_bytes, is_finite = as_bytes(images, mean, std)
     with without_autocast(images):
-        log_odds, valid = _log_odds(_small_lab(image_bytes), center_prior)
+        log_odds, valid = _log_odds(_small_lab(image_bytes), float(center_prior))
         reach = round(margin * GRID)
         if reach:
             log_odds = widest(log_odds, reach)

@@ -65,7 +65,10 @@ class MixCollate:
         """The batch of a list of samples: ``(images, MixedTarget)``, or a dictionary with both under their keys."""
         if not isinstance(samples, list | tuple):
             raise TypeError(f"samples: expected a list of samples, got {samples!r:.80}")
-        batch = self.collate(samples)
+        try:
+            batch = self.collate(samples)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise TypeError(f"samples: expected what can be collated, got {type(error).__name__}: {error}") from error
         if isinstance(batch, Mapping):
             missing = [key for key in self.keys if key not in batch]
             if missing:
