@@ -329,11 +329,23 @@ def check_positive(value: float, name: str) -> None:
         raise ValueError(f"{name}: expected a finite number above 0, got {value}")
 
 
+def check_not_negative(value: float, name: str) -> None:
+    """Raise unless `value` is a finite number of at least 0 that leaves float32 room to compute with."""
+    check_number(value, name)
+    if not 0.0 <= value < float("inf"):
+        raise ValueError(f"{name}: expected a finite number of at least 0, got {value}")
+    check_not_huge(value, name)
+
+
+def check_not_huge(value: float, name: str) -> None:
+    """Raise ``ValueError`` for an option that would overflow what it is multiplied with."""
+    if abs(value) > LARGEST_OPTION:
+        raise ValueError(f"{name}: expected at most {LARGEST_OPTION:g}, got {value}")
+
+
 def check_noise(noise: float) -> None:
     """Raise ``ValueError`` unless the amount of noise is finite and not negative."""
-    check_number(noise, "noise")
-    if not 0.0 <= noise <= LARGEST_OPTION:
-        raise ValueError(f"noise: expected a finite number of at least 0, at most {LARGEST_OPTION:g}, got {noise}")
+    check_not_negative(noise, "noise")
 
 
 def check_divisible(tensor: Tensor, patch_size: int, name: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import LARGEST_OPTION, check_number
+from longtail_mix._checks import check_not_huge, check_number
 from longtail_mix._images import as_unit
 
 __all__ = ["ShadesOfGray", "shades_of_gray"]
@@ -58,8 +60,9 @@ def shades_of_gray(images: Tensor, p: float = 6.0) -> Tensor:
 def check_p(p: float) -> None:
     """Raise unless p is a finite number of at least 1."""
     check_number(p, "p")
-    if not 1.0 <= p <= LARGEST_OPTION:
-        raise ValueError(f"p: expected a number from 1 to {LARGEST_OPTION:g}, got {p}")
+    if not 1.0 <= p < inf:
+        raise ValueError(f"p: expected a finite number of at least 1, got {p}")
+    check_not_huge(p, "p")
 
 
 class ShadesOfGray(nn.Module):

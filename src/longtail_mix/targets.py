@@ -100,6 +100,8 @@ class MixedTarget(_Parts):
         """
         self.check()
         check_callable(per_sample_criterion, "per_sample_criterion", "a function of logits and labels")
+        check_tensor(logits, "logits")
+        check_same_device(self.labels, logits, "labels", "logits")
         # int64, because torch's losses take no other labels.
         first, second = (per_sample_criterion(logits, labels.long()) for labels in (self.labels, self.other))
         for loss in (first, second):

@@ -154,7 +154,9 @@ def _rows_by_group(groups: Any, size: int) -> dict[Hashable, list[int]]:
         check_has_values(groups, "groups")
     ids = groups.tolist() if isinstance(groups, Tensor | np.ndarray) else list(groups)
     if not isinstance(ids, list) or len(ids) != size:
-        raise ValueError(f"groups: expected an id for each of {size} images, got {ids!r:.80}")
+        raise ValueError(
+            f"groups: expected an id for each of {size} images, got {len(ids) if isinstance(ids, list) else ids}"
+        )
     rows: dict[Hashable, list[int]] = {}
     for row, group in enumerate(ids):
         if not isinstance(group, Hashable):

@@ -178,6 +178,8 @@ def _load(
     check_whole(size, "size", 1, _LARGEST_SIDE)
     check_whole(workers, "workers", 1, 1024)
     size, workers = int(size), int(workers)
+    if not isinstance(progress, bool):
+        raise TypeError(f"progress: expected True or False, got {progress!r}")
     if not inspect.isfunction(fit) or "<" in fit.__qualname__:
         raise TypeError(f"fit: expected a function at the top of a module, whose name can stand for it, got {fit!r}")
     files = [Path(path) for path in paths]

@@ -228,7 +228,9 @@ def _lesions_by_class(labels: Tensor, lesions: Sequence[str], seed: int) -> dict
     classes: list[int] = labels.tolist()
     mixed = sorted(lesion for lesion, group in rows.items() if len({classes[row] for row in group}) > 1)
     if mixed:
-        raise ValueError(f"lesions: {len(mixed)} have images of different labels, the first: {', '.join(mixed[:5])}")
+        raise ValueError(
+            f"lesions: {len(mixed)} lesions have images of different labels, the first: {', '.join(mixed[:5])}"
+        )
     by_class: dict[int, list[list[int]]] = {label: [] for label in sorted(set(classes))}
     for lesion in sorted(rows, key=lambda lesion: _rank(seed, lesion)):
         by_class[classes[rows[lesion][0]]].append(rows[lesion])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import LARGEST_OPTION, check_floating, check_number, check_same_device
+from longtail_mix._checks import LARGEST_OPTION, check_floating, check_number, check_positive, check_same_device
 from longtail_mix._distributed import gather_with_gradient, rank, total, world_size
 from longtail_mix.losses._contrast_labels import affinity, check_queue_labels, check_target, gather_target
 from longtail_mix.targets import Target
@@ -82,11 +82,9 @@ def compare(
 def check_temperature(temperature: float) -> None:
     """Raise unless the temperature is a finite number above 0."""
     check_number(temperature, "temperature")
+    check_positive(temperature, "temperature")
     if not 1 / LARGEST_OPTION <= temperature <= LARGEST_OPTION:
-        raise ValueError(
-            f"temperature: expected a finite number above 0, from {1 / LARGEST_OPTION:g} to {LARGEST_OPTION:g}, "
-            f"got {temperature}"
-        )
+        raise ValueError(f"temperature: expected {1 / LARGEST_OPTION:g} to {LARGEST_OPTION:g}, got {temperature}")
 
 
 def unit(features: Tensor, name: str) -> Tensor:

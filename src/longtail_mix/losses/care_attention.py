@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import (
-    LARGEST_OPTION,
+    check_callable,
     check_map,
+    check_not_negative,
     check_number,
     check_same_device,
     check_tensor,
@@ -111,6 +112,8 @@ class CAREAttentionLoss(nn.Module):
     def __init__(self, tau: float = 0.7, lam: float = 1.0, outside: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
         check_attention_options(tau, lam)
+        if outside is not None:
+            check_callable(outside, "outside", "None or a function of masks")
         self.tau, self.lam, self.outside = tau, lam, outside
 
     def forward(self, cam: Tensor, mask: Tensor, has_mask: Tensor | None = None) -> Tensor:
@@ -129,8 +132,7 @@ def check_attention_options(tau: float, lam: float) -> None:
     check_number(lam, "lam")
     if not 0.0 < tau <= 1.0:
         raise ValueError(f"tau: expected 0 < tau <= 1, got {tau}")
-    if not 0.0 <= lam <= LARGEST_OPTION:
-        raise ValueError(f"lam: expected a finite number of at least 0, at most {LARGEST_OPTION:g}, got {lam}")
+    check_not_negative(lam, "lam")
 
 
 def check_mask(mask: Tensor, name: str, like: Tensor | None = None, highest: float = 1.0) -> None:

@@ -5,12 +5,13 @@ them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
 
 from longtail_mix._balancing import corrects_frequencies
-from longtail_mix._checks import LARGEST_OPTION, check_counts_of_all, check_number
+from longtail_mix._checks import check_counts_of_all, check_not_huge, check_number
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, counts_beside, expected_loss, wide
 from longtail_mix.targets import Target
 
@@ -64,8 +65,9 @@ def logit_adjustment_loss(
 def check_tau(tau: float) -> None:
     """Raise unless tau is a finite number."""
     check_number(tau, "tau")
-    if not abs(tau) <= LARGEST_OPTION:
-        raise ValueError(f"tau: expected a finite number of at most {LARGEST_OPTION:g}, got {tau}")
+    if not isfinite(tau):
+        raise ValueError(f"tau: expected a finite number, got {tau}")
+    check_not_huge(tau, "tau")
 
 
 class LogitAdjustmentLoss(nn.Module):

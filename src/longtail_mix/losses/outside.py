@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import LARGEST_OPTION, check_number
+from longtail_mix._checks import check_not_negative
 from longtail_mix.losses.care_attention import check_mask
 
 __all__ = ["DistanceWeightedOutside", "distance_weighted_outside"]
@@ -50,9 +50,7 @@ def distance_weighted_outside(mask: Tensor, strength: float = 1.0) -> Tensor:
 
 def check_strength(strength: float) -> None:
     """Raise unless the strength is a finite number of at least 0 that float32 holds with room to add."""
-    check_number(strength, "strength")
-    if not 0.0 <= strength <= LARGEST_OPTION:
-        raise ValueError(f"strength: expected a number from 0 to {LARGEST_OPTION:g}, got {strength}")
+    check_not_negative(strength, "strength")
 
 
 class DistanceWeightedOutside(nn.Module):

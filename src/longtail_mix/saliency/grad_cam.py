@@ -13,8 +13,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.hooks import RemovableHandle
 
-from longtail_mix._checks import check_floating, check_tensor, is_finite, values_are_readable
-from longtail_mix.saliency.cam import check_features, check_one_each, precise, weighted_map
+from longtail_mix._checks import check_floating, check_tensor
+from longtail_mix.saliency.cam import check_features, check_no_infinity, check_one_each, precise, weighted_map
 
 __all__ = ["GradCAM", "grad_cam"]
 
@@ -200,8 +200,7 @@ class GradCAM:
         features = [self._feature_map(output) for output in raw]
         gradients = _gradients(logits, labels, raw, self.create_graph)
         for values in (*features, *gradients):
-            if values_are_readable(values) and not is_finite(values):
-                raise ValueError("target_layer: expected finite features and gradients, got NaN or infinity")
+            check_no_infinity(values, "target_layer")
         maps = []
         for feature, gradient in zip(features, gradients, strict=True):
             weights = self._feature_map(gradient).mean((2, 3), dtype=precise(gradient))

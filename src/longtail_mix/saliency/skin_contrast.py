@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import LARGEST_OPTION, check_normalisation, check_number
+from longtail_mix._checks import check_normalisation, check_not_negative, check_number
 from longtail_mix._images import as_bytes
 from longtail_mix._precision import without_autocast
 from longtail_mix.saliency._skin_model import (
@@ -209,12 +209,8 @@ def _ellipse(xy: Tensor, lesion: Tensor) -> Tensor:
 
 
 def _check_options(center_prior: float, margin: float) -> None:
-    check_number(center_prior, "center_prior")
     check_number(margin, "margin")
-    if not 0.0 <= center_prior <= LARGEST_OPTION:
-        raise ValueError(
-            f"center_prior: expected a finite number of at least 0, at most {LARGEST_OPTION:g}, got {center_prior}"
-        )
+    check_not_negative(center_prior, "center_prior")
     if not 0.0 <= margin <= 0.25:
         raise ValueError(f"margin: expected a number from 0 to 0.25, got {margin}")
 

@@ -69,7 +69,9 @@ class ClassSampler(EpochSampler):
         self._probabilities = probabilities
         known = len(self._given())
         if len(labels) and labels.max() >= known:  # before a count of each class below the largest is kept
-            raise ValueError(f"probabilities: expected one for each of the classes of the labels, got {known}")
+            raise ValueError(
+                f"probabilities: expected one for each of {labels.max() + 1} classes of the labels, got shape [{known}]"
+            )
         self.class_counts = torch.bincount(labels)
         self._by_class = labels.argsort(stable=True)
         self.probabilities()  # what is wrong with them is better known now

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import (
+    LABEL_DTYPES,
     check_callable,
     check_counts_of_all,
     check_floating,
@@ -63,7 +64,11 @@ def _check_weights(weights: Tensor, class_counts: Tensor) -> None:
     check_tensor(class_counts, "class_counts")
     check_same_device(weights, class_counts, "weights", "class_counts")
     for values, name in ((weights, "weights"), (class_counts, "class_counts")):
-        if values.ndim != 1 or len(values) != len(weights) or values.is_complex() or values.dtype == torch.bool:
+        if (
+            values.ndim != 1
+            or len(values) != len(weights)
+            or not (values.is_floating_point() or values.dtype in LABEL_DTYPES)
+        ):
             raise ValueError(f"{name}: expected one number for each class, got {values.dtype} {list(values.shape)}")
         if values_are_readable(values) and not ((values >= 0) & values.double().isfinite()).all():
             raise ValueError(f"{name}: expected finite numbers of at least 0, got {values.tolist()}")

@@ -68,7 +68,7 @@ def head_tail_partners(
     check_labels(labels, len(is_tail))
     check_same_device(is_tail, labels, "is_tail", "labels")
     check_generator(generator, labels.device)
-    labels = labels.long()
+    labels = labels.long().contiguous()
     # uniform_ and not rand, which does not compile for a changing batch size with a generator argument
     draw = torch.empty((2, len(labels)), device=labels.device).uniform_(generator=generator)
     rows = torch.arange(len(labels), device=labels.device)
