@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import resource
 import signal
 import traceback
 import warnings
@@ -24,6 +25,7 @@ from tests.fuzz.batch import Batch
 from tests.fuzz.calls import call, draw_arguments, methods_of, mutate, parameters_of
 
 SECONDS = 10
+GIGABYTES = 2
 PACKAGE = str(Path(lm.__file__).parent)
 
 # Beside ValueError and TypeError, where the documentation says so.
@@ -140,7 +142,9 @@ def _check_error(name: str, error: Exception, names: set[str], paths: list[Any],
     if isinstance(error, MAY_RAISE.get(name, ())):
         return
     message = str(error)
-    if any(words in message for words in ("can't allocate memory", "Storage size calculation overflowed")):
+    if isinstance(error, MemoryError) or any(
+        words in message for words in ("can't allocate memory", "Storage size calculation overflowed", "bad_alloc")
+    ):
         return  # the size that an option asked for
     place = _place(error)
     if not isinstance(error, (ValueError, TypeError)):
@@ -262,9 +266,14 @@ class _limited:  # noqa: N801 (used as a function)
         def stop(_signal: int, _frame: FrameType | None) -> None:
             raise Finding("", f"longer than {SECONDS} s", "", "")
 
+        # What is mapped now and GIGABYTES more: a mistaken size fails at once instead of filling the machine.
+        self.memory = resource.getrlimit(resource.RLIMIT_AS)
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + GIGABYTES * 2**30, self.memory[1]))
         self.before = signal.signal(signal.SIGALRM, stop)
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
 
     def __exit__(self, *error: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        resource.setrlimit(resource.RLIMIT_AS, self.memory)
         signal.signal(signal.SIGALRM, self.before)
