@@ -38,6 +38,7 @@ MAY_RAISE: dict[str, tuple[type[Exception], ...]] = {
 MAY_BE_NAN = {
     *("saliency_auroc", "best_threshold_iou", "auroc_and_iou", "SaliencyAUROC", "BestThresholdIoU"),
     *("mix_fidelity", "MixFidelity", "GroupAccuracy"),
+    *("clamp_to_range", "ClampToRange"),  # "NaN stays NaN"
     *("to_blocks", "from_blocks"),  # values are moved, whatever they are
 }
 # NaN, infinity or overflow in what a network gives comes out again, as with torch's own losses (CONTRIBUTING.md).
