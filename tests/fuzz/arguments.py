@@ -444,7 +444,7 @@ HERE: dict[str, dict[str, Draw]] = {
     "pair_panel": {"spmix": spmix},
     "fmix_mask": {"noise": lambda b: b.uniform(b.size, 2, b.height, b.width // 2 + 1, low=-2, high=2)},
     "OneOf": {"weights": lambda _: None},
-    "Scheduled": {"probability": lambda _: lambda epoch: 0.5},
+    "Scheduled": {"probability": lambda _: lambda _epoch: 0.5},
     "CopyPaste": {"scale": lambda b: b.pick((0.8, 1.25), [1, 1], (0.1, 9.0)), "threshold": SHARE, "saliency": detector},
     "SkinSwap": {"threshold": SHARE, "saliency": detector},
     "placed_grid": {
