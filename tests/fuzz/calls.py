@@ -30,6 +30,7 @@ NOT_CALLED = {
     "ImageTable": "a record that read_folder and read_table make",
     "MixRecord": "a record that a mix makes",
     "Pairs": "a record that a mix makes",
+    "Scheduled": "Sometimes with a probability that follows the epoch",
     "Mix": "abstract: see MixUp and the other mixes",
     "isic2018_masks": "its one argument is the record that read_isic2018 makes",
     "EpochSampler": "abstract: see ShuffledSampler and ClassSampler",
