@@ -157,7 +157,11 @@ def as_labels(labels: object, name: str = "labels", several: bool = False) -> Te
     A tensor, a NumPy array, a column of a data frame or of ``datasets``, or a sequence of whole numbers.
     """
     if not isinstance(labels, Tensor):
-        if isinstance(labels, str | Mapping | Set) or not isinstance(labels, Iterable):
+        if (
+            isinstance(labels, str | Mapping | Set)
+            or not isinstance(labels, Iterable)
+            or not getattr(labels, "ndim", 1)
+        ):
             raise TypeError(f"{name}: expected whole numbers, got {type(labels).__name__}")
         try:
             array = np.asarray(labels if hasattr(labels, "__array__") else list(labels))

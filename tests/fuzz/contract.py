@@ -54,7 +54,7 @@ NETWORK_OUTPUTS = {
     "attention",
 }
 UNIT = re.compile(
-    r"^(?!mean_sal|merged|Merged).*(saliency|Saliency)|_ratio$|Ratio$|^lesion_probability$|GradCAM|_cam$|class_activation_map|_weight$|draw_lam"
+    r"^(?!mean_sal|merged|Merged|saliency_mix|SaliencyMix).*(saliency|Saliency)|_ratio$|Ratio$|^lesion_probability$|GradCAM|_cam$|class_activation_map|_weight$|draw_lam"
 )
 
 

@@ -84,7 +84,7 @@ def synthetic_dermoscopy(
     if sum(counts) > _MOST_IMAGES:
         raise ValueError(f"class_counts: expected at most {_MOST_IMAGES} images in all, got {sum(counts)}")
     check_whole(size, "size", _SMALLEST, _LARGEST)
-    check_whole(seed, "seed", None)
+    check_whole(seed, "seed", -(2**63))
     check_number(background_cue, "background_cue")
     if not 0.0 <= background_cue <= 1.0:
         raise ValueError(f"background_cue: expected a probability from 0 to 1, got {background_cue}")

@@ -42,7 +42,8 @@ class CosineClassifier(nn.Module):
         """Cosines [..., K] of features [..., in_features]."""
         check_floating(features, "features")
         check_same_device(self.weight, features, "this module", "features")
-        if features.dtype != self.weight.dtype and not torch.is_autocast_enabled(features.device.type):
+        autocast = features.device.type != "meta" and torch.is_autocast_enabled(features.device.type)
+        if features.dtype != self.weight.dtype and not autocast:
             raise TypeError(f"features: expected {self.weight.dtype} like the weight, got {features.dtype}")
         if features.shape[-1:] != self.weight.shape[1:]:
             raise ValueError(f"features: expected [..., {self.weight.shape[1]}], got shape {list(features.shape)}")

@@ -141,6 +141,7 @@ def long_tail_metrics(num_classes: int, groups: ClassGroups) -> MetricCollection
         (tensor(1.), tensor(0.5000), tensor([1., 1., 0.]))
     """
     check_whole(num_classes, "num_classes", 2, MOST_CLASSES)
+    num_classes = int(num_classes)
     if not isinstance(groups, ClassGroups):
         raise TypeError(f"groups: expected a ClassGroups, got {groups!r:.80}")
     by_group: dict[str, Metric | MetricCollection] = {

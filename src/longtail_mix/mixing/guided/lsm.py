@@ -12,7 +12,6 @@ from longtail_mix._checks import (
     check_alike,
     check_callable,
     check_divisible,
-    check_floating,
     check_map,
     check_same_device,
     check_share,
@@ -280,7 +279,9 @@ class LSM(Mix):
     ) -> tuple[Tensor, MixedTarget]:
         """Mix pairs as their maps say."""
         check_pairs(tail, tail_labels, head, head_labels, "tail", "head")
-        check_floating(tail_cam, "tail_cam")
+        _check_cam(tail_cam, tail, "tail_cam")
+        if head_cam is not None:
+            _check_cam(head_cam, tail, "head_cam")
         return super().forward(tail, tail_labels, head, head_labels, tail_cam, head_cam, generator=generator)
 
     def rule(

@@ -13,9 +13,6 @@ from longtail_mix._checks import (
     check_divisible,
     check_finite,
     check_images,
-    check_map,
-    check_map_form,
-    check_same_device,
     values_are_readable,
 )
 from longtail_mix.mixing._pairs import check_any_images, check_labelled_images, check_saliency
