@@ -18,6 +18,7 @@ from longtail_mix._checks import (
     check_map,
     check_positive,
     check_probability,
+    check_share,
     check_tensor,
     check_whole,
     values_are_readable,
@@ -159,6 +160,7 @@ def otsu_threshold(saliency: Tensor) -> Tensor:
     import kornia.filters
 
     check_map(saliency)
+    check_share(saliency, "saliency")
     if not len(saliency):
         return saliency.new_zeros(0)
     threshold: Tensor = kornia.filters.otsu_threshold(saliency.float())[1]

@@ -123,13 +123,8 @@ def call(called: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     if not several:
         return called(**arguments)
     (last,) = several
-    positional = [
-        arguments[name] for name in inspect.signature(called).parameters if name in arguments and name != last
-    ]
-    keywords = {}
-    for name, parameter in inspect.signature(called).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY and name in arguments:
-            keywords[name] = arguments[name]
-            positional = [p for p in positional if p is not arguments[name]]
+    parameters = inspect.signature(called).parameters
+    keywords = {n: arguments[n] for n, p in parameters.items() if p.kind is p.KEYWORD_ONLY and n in arguments}
+    positional = [arguments[n] for n in parameters if n in arguments and n != last and n not in keywords]
     value = arguments[last]
     return called(*positional, *([] if value is None else [value]), **keywords)

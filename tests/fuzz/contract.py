@@ -43,6 +43,7 @@ MAY_BE_NAN = {
 }
 # NaN, infinity or overflow in what a network gives comes out again, as with torch's own losses (CONTRIBUTING.md).
 NETWORK_OUTPUTS = {
+    "weight",
     "logits",
     "losses",
     "queries",
@@ -113,7 +114,7 @@ def check_call(name: str, thing: Any, batch: Batch) -> str:
         given = [value for part in parts for value in _leaves(part)]
         for value in given:
             names |= _names_of(value)
-        if "saliency" in names:
+        if "saliency" in names or name == "spmix":
             names.add("images")  # the default detector speaks of what it is given
         _check_error(name, error, names, [v for v in given if isinstance(v, str | Path) and str(v)], described)
     for path, (value, kept) in zip((p for part in parts for p in part), before, strict=False):
