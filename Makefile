@@ -2,6 +2,8 @@
 #   make demo    compare methods on made-up images (on ISIC 2018 where ISIC2018_ROOT points at it), report in runs/demo/
 #   make test    lint, types, tests, doctests, coverage
 # and for those who write it: make docs, make wheel check-wheel
+# and one that takes a quarter of an hour:
+#   make fuzz    50,000 calls with odd and wrong arguments
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS)
 KERNEL_TESTS := $(wildcard tests/*/test_*_triton.py tests/*/*/test_*_triton.py)
 DEMO_FORM := $(if $(ISIC2018_ROOT),isic2018,short)
 
-.PHONY: demo test lint types docs docs-serve wheel check-wheel clean
+.PHONY: demo test fuzz lint types docs docs-serve wheel check-wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/compare.py $(DEMO_FORM) --methods $(DEMO_METHODS) --recipe.images $(DEMO_IMAGES) --jobs 2 \
@@ -26,6 +28,11 @@ test: lint types
 	TRITON_INTERPRET=1 $(PYTEST) $(KERNEL_TESTS) --cov --cov-report= --cov-fail-under=0
 	$(PYTEST) --cov --cov-append --cov-report=term-missing:skip-covered
 	$(BIN)/coverage report --include='examples/reproduction/*' --fail-under=95 --format=total
+
+# Calls of every public name with odd and wrong arguments; SEED= makes those of an earlier run again.
+CALLS ?= 50000
+fuzz: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --calls $(CALLS) $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

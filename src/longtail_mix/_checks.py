@@ -9,13 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from importlib.util import find_spec
 from math import isfinite
-from numbers import Real
-from operator import index
-from typing import SupportsIndex
+from numbers import Integral, Rational, Real
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+LABEL_DTYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+"""What labels may be. PyTorch neither compares nor indexes with uint16, uint32 and uint64."""
+
+LARGEST_OPTION = 1e4
+"""The most that a weight, a scale or an exponent may be: far beyond all use, and far from what overflows."""
+
+LARGEST_WHOLE = 2**63 - 1  # what int64 holds
+
+MOST_CLASSES = 2**20  # more are a mistake, and would take gigabytes before anybody sees it
 
 
 def needs_extra(package: str, extra: str) -> None:
@@ -30,9 +39,19 @@ def values_are_readable(tensor: Tensor) -> bool:
 
 
 def check_tensor(value: object, name: str) -> None:
-    """Raise ``TypeError`` unless `value` is a tensor."""
+    """Raise ``TypeError`` unless `value` is a tensor that PyTorch computes with: neither sparse nor of 8-bit floats."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected a torch.Tensor, got {type(value).__name__}")
+    if value.layout is not torch.strided:
+        raise TypeError(f"{name}: expected a dense tensor, got layout {value.layout}")
+    if value.is_floating_point() and value.dtype.itemsize == 1:
+        raise TypeError(f"{name}: expected float16, bfloat16, float32 or float64, got {value.dtype}")
+
+
+def check_has_values(tensor: Tensor, name: str) -> None:
+    """Raise ``ValueError`` for a tensor on the meta device, where the result depends on its values."""
+    if tensor.device.type == "meta":
+        raise ValueError(f"{name}: expected a tensor with values, got one on the meta device")
 
 
 def check_floating(tensor: Tensor, name: str) -> None:
@@ -110,11 +129,18 @@ def check_same_device(first: Tensor, second: Tensor, first_name: str, second_nam
         raise ValueError(f"{second_name}: expected device {first.device} like {first_name}, got {second.device}")
 
 
+def check_integers(tensor: Tensor, name: str, what: str = "values") -> None:
+    """Raise ``TypeError`` unless `tensor` holds integers that PyTorch compares and indexes with."""
+    check_tensor(tensor, name)
+    if tensor.dtype not in LABEL_DTYPES:
+        wide = tensor.dtype in (torch.uint16, torch.uint32, torch.uint64)
+        hint = ", which PyTorch does not compute with: give int64" if wide else ""
+        raise TypeError(f"{name}: expected integer {what}, got {tensor.dtype}{hint}")
+
+
 def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "labels") -> None:
     """Integer labels [B], at least 0, and at most ``num_classes - 1`` where a number of classes is given."""
-    check_tensor(labels, name)
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(f"{name}: expected integer labels, got {labels.dtype}")
+    check_integers(labels, name, "labels")
     if labels.ndim != 1:
         raise ValueError(f"{name}: expected labels [B], got shape {list(labels.shape)}")
     if not values_are_readable(labels):
@@ -131,13 +157,19 @@ def as_labels(labels: object, name: str = "labels", several: bool = False) -> Te
     A tensor, a NumPy array, a column of a data frame or of ``datasets``, or a sequence of whole numbers.
     """
     if not isinstance(labels, Tensor):
-        if isinstance(labels, str | Mapping | Set) or not isinstance(labels, Iterable):
+        if (
+            isinstance(labels, str | Mapping | Set)
+            or not isinstance(labels, Iterable)
+            or not getattr(labels, "ndim", 1)
+        ):
             raise TypeError(f"{name}: expected whole numbers, got {type(labels).__name__}")
         try:
             array = np.asarray(labels if hasattr(labels, "__array__") else list(labels))
             labels = torch.as_tensor(array) if len(array) else torch.empty(0, dtype=torch.int64)
         except (TypeError, ValueError) as error:  # names, rows of different lengths
             raise TypeError(f"{name}: expected whole numbers, got {next(iter(labels))!r}") from error
+    check_tensor(labels, name)
+    check_has_values(labels, name)
     labels = labels.detach().cpu()
     if not several or labels.ndim != 2:
         check_labels(labels, name=name)
@@ -205,30 +237,79 @@ def check_counts_of_all(class_counts: Sequence[int] | Tensor) -> tuple[int, ...]
 
 
 def check_whole_numbers(values: object, name: str) -> tuple[int, ...]:
-    """The numbers of a sequence, a set or a tensor as a tuple of ints."""
-    if isinstance(values, Tensor):
-        values = values.tolist()
-    if not isinstance(values, Iterable) or isinstance(values, str):
-        raise TypeError(f"{name}: expected whole numbers, got {values!r}")
-    numbers = tuple(values)
+    """The numbers of a sequence, a set, an array or a tensor as a tuple of ints."""
+    numbers = _members(values, name, "whole numbers")
     for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, SupportsIndex):
+        if isinstance(number, bool) or not isinstance(number, int | Integral):
             raise TypeError(f"{name}: expected whole numbers, got {number!r}")
-    return tuple(index(number) for number in numbers)
+        check_fits(int(number), name)
+    return tuple(int(number) for number in numbers)
+
+
+def _members(values: object, name: str, expected: str) -> tuple[Any, ...]:
+    """What a sequence, a set, an array or a tensor is made of."""
+    if isinstance(values, Tensor):
+        check_tensor(values, name)
+        check_has_values(values, name)
+        values = values.tolist()
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping | nn.Module):
+        raise TypeError(f"{name}: expected {expected}, got {values!r}")
+    if getattr(values, "ndim", 1) == 0:  # an array that says it can be iterated over, and cannot
+        raise TypeError(f"{name}: expected {expected}, got an array without dimensions")
+    return tuple(values)
+
+
+def as_numbers(values: object, name: str) -> Tensor:
+    """Numbers of a sequence, an array or a tensor as float64 [K], at least one, on the CPU."""
+    numbers = _members(values, name, "numbers")
+    for number in numbers:
+        check_number(number, name)
+    if not numbers:
+        raise ValueError(f"{name}: expected at least one number, got none")
+    return torch.tensor([float(number) for number in numbers], dtype=torch.float64)
 
 
 def check_number(value: object, name: str) -> None:
-    """Raise ``TypeError`` unless `value` is a real number."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    """Raise unless `value` is an int, a float or a number of NumPy's."""
+    if isinstance(value, int | Integral):
+        check_whole(value, name, None)
+        check_fits(int(value), name)
+    elif not isinstance(value, Real) or isinstance(value, Rational):
         raise TypeError(f"{name}: expected a number, got {value!r}")
 
 
-def check_whole(value: object, name: str, lowest: int | None) -> None:
-    """Raise unless `value` is a whole number, of at least `lowest` if there is one."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+def check_whole(value: object, name: str, lowest: int | None, highest: int = LARGEST_WHOLE) -> None:
+    """Raise unless `value` is a whole number; with `lowest`, one from `lowest` to `highest`."""
+    if isinstance(value, bool) or not isinstance(value, int | Integral):
         raise TypeError(f"{name}: expected a whole number, got {value!r}")
-    if lowest is not None and index(value) < lowest:
-        raise ValueError(f"{name}: expected at least {lowest}, got {value}")
+    if lowest is not None:
+        number = int(value)
+        check_fits(number, name)
+        if number < lowest:
+            raise ValueError(f"{name}: expected at least {lowest}, got {number}")
+        if number > highest:
+            raise ValueError(f"{name}: expected at most {highest}, got {number}")
+
+
+def check_fits(number: int, name: str) -> None:
+    """Raise ``ValueError`` unless int64 holds the number."""
+    if abs(number) > LARGEST_WHOLE:
+        raise ValueError(f"{name}: expected a whole number of at most 2^63 - 1, got one of {number.bit_length()} bits")
+
+
+def check_callable(value: object, name: str, expected: str) -> None:
+    """Raise ``TypeError`` unless `value` can be called; `expected` says with what."""
+    if not callable(value):
+        raise TypeError(f"{name}: expected {expected}, got {value!r}")
+
+
+def check_state(state: object, names: Iterable[str]) -> None:
+    """Raise unless `state` is a dictionary with these names, as ``state_dict`` returns it."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state: expected what state_dict() returns, got {state!r:.80}")
+    missing = [name for name in names if name not in state]
+    if missing:
+        raise ValueError(f"state: expected what state_dict() returns, got one without {', '.join(missing)}")
 
 
 def check_alpha(alpha: float) -> None:
@@ -252,11 +333,23 @@ def check_positive(value: float, name: str) -> None:
         raise ValueError(f"{name}: expected a finite number above 0, got {value}")
 
 
+def check_not_negative(value: float, name: str) -> None:
+    """Raise unless `value` is a finite number of at least 0 that leaves float32 room to compute with."""
+    check_number(value, name)
+    if not 0.0 <= value < float("inf"):
+        raise ValueError(f"{name}: expected a finite number of at least 0, got {value}")
+    check_not_huge(value, name)
+
+
+def check_not_huge(value: float, name: str) -> None:
+    """Raise ``ValueError`` for an option that would overflow what it is multiplied with."""
+    if abs(value) > LARGEST_OPTION:
+        raise ValueError(f"{name}: expected at most {LARGEST_OPTION:g}, got {value}")
+
+
 def check_noise(noise: float) -> None:
     """Raise ``ValueError`` unless the amount of noise is finite and not negative."""
-    check_number(noise, "noise")
-    if not 0.0 <= noise < float("inf"):
-        raise ValueError(f"noise: expected a finite number of at least 0, got {noise}")
+    check_not_negative(noise, "noise")
 
 
 def check_divisible(tensor: Tensor, patch_size: int, name: str) -> None:
@@ -286,10 +379,11 @@ def check_normalisation(
         raise ValueError(f"mean, std: expected both or neither, got mean={mean}, std={std}")
     if mean is None or std is None:
         return None, None
-    for numbers, name in ((mean, "mean"), (std, "std")):
-        if not isinstance(numbers, Iterable):
-            raise TypeError(f"{name}: expected three numbers, got {numbers!r}")
-    mean, std = tuple(float(m) for m in mean), tuple(float(s) for s in std)
+    means, stds = (_members(numbers, name, "three numbers") for numbers, name in ((mean, "mean"), (std, "std")))
+    for numbers, name in ((means, "mean"), (stds, "std")):
+        for number in numbers:
+            check_number(number, name)
+    mean, std = tuple(float(m) for m in means), tuple(float(s) for s in stds)
     if len(mean) != 3 or not all(map(isfinite, mean)):
         raise ValueError(f"mean: expected three finite numbers, got {mean}")
     if len(std) != 3 or not all(isfinite(s) and s > 0 for s in std):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from longtail_mix._checks import check_class_counts
+from longtail_mix._checks import check_class_counts, check_whole
 
 __all__ = ["ClassGroups", "many_medium_few", "many_medium_few_by_count"]
 
@@ -57,13 +57,15 @@ def many_medium_few_by_count(
 
     Raises:
         ValueError: no class, a negative count, only zeros, or ``fewer_than > more_than + 1``.
-        TypeError: a count that is not a whole number.
+        TypeError: a count or a bound that is not a whole number.
 
     Example:
         >>> many_medium_few_by_count([500, 101, 100, 20, 19])
         ClassGroups(many=(0, 1), medium=(2, 3), few=(4,))
     """
     counts = check_class_counts(class_counts)
+    check_whole(more_than, "more_than", None)
+    check_whole(fewer_than, "fewer_than", None)
     if fewer_than > more_than + 1:
         raise ValueError(f"fewer_than: expected at most more_than + 1 = {more_than + 1}, got {fewer_than}")
     ranking = sorted(range(len(counts)), key=lambda c: -counts[c])

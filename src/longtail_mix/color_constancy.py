@@ -7,7 +7,7 @@ from math import inf
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_number
+from longtail_mix._checks import check_not_huge, check_number
 from longtail_mix._images import as_unit
 
 __all__ = ["ShadesOfGray", "shades_of_gray"]
@@ -62,6 +62,7 @@ def check_p(p: float) -> None:
     check_number(p, "p")
     if not 1.0 <= p < inf:
         raise ValueError(f"p: expected a finite number of at least 1, got {p}")
+    check_not_huge(p, "p")
 
 
 class ShadesOfGray(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_floating, check_labels, check_same_device, check_whole
+from longtail_mix._checks import check_finite, check_floating, check_labels, check_same_device, check_whole
 from longtail_mix._distributed import gather
 
 __all__ = ["FeatureQueue"]
@@ -63,6 +63,7 @@ class FeatureQueue(nn.Module):
             labels: integers [B], at least 0.
         """
         check_floating(features, "features")
+        check_finite(features, "features")
         check_labels(labels)
         size, dim = self.features.shape
         if features.ndim != 2 or features.shape[1] != dim or len(features) != len(labels):

@@ -12,10 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import (
+    check_callable,
     check_has_pixels,
+    check_has_values,
     check_map,
-    check_number,
+    check_positive,
     check_probability,
+    check_share,
     check_tensor,
     check_whole,
     values_are_readable,
@@ -83,9 +86,8 @@ def lesion_regions(
         (tensor([[1, 2, 7, 5]]),)
     """
     check_tensor(saliency, "saliency")
-    check_number(min_area, "min_area")
-    if not 0.0 <= min_area <= 1.0:
-        raise ValueError(f"min_area: expected a number from 0 to 1, got {min_area}")
+    check_has_values(saliency, "saliency")
+    _check_options(threshold, largest_only, min_area, scale)
     above = _above(saliency, threshold)
     height, width = above.shape[2:]
     boxes = []
@@ -124,6 +126,8 @@ class LesionRegions(nn.Module):
         scale: float = 1.0,
     ) -> None:
         super().__init__()
+        check_callable(saliency, "saliency", "a module from images to maps")
+        _check_options(threshold, largest_only, min_area, scale)
         self.saliency, self.threshold = saliency, threshold
         self.largest_only, self.min_area, self.scale = largest_only, min_area, scale
 
@@ -156,6 +160,7 @@ def otsu_threshold(saliency: Tensor) -> Tensor:
     import kornia.filters
 
     check_map(saliency)
+    check_share(saliency, "saliency")
     if not len(saliency):
         return saliency.new_zeros(0)
     threshold: Tensor = kornia.filters.otsu_threshold(saliency.float())[1]
@@ -181,9 +186,7 @@ def scale_boxes(boxes: Tensor, scale: float, height: int, width: int) -> Tensor:
         >>> scale_boxes(torch.tensor([[10, 10, 20, 30]]), 1.1, height=32, width=32)
         tensor([[ 9,  9, 21, 31]])
     """
-    check_number(scale, "scale")
-    if not 0.0 < scale < float("inf"):
-        raise ValueError(f"scale: expected a finite number above 0, got {scale}")
+    check_scale(scale)
     _check_boxes(boxes, height, width)
     low, high = boxes[:, :2].double(), boxes[:, 2:].double()
     middle, half = (low + high) / 2, scale * (high - low) / 2
@@ -212,6 +215,8 @@ def box_masks(boxes: Sequence[Tensor], height: int, width: int) -> Tensor:
         tensor([[[[0, 1, 1, 0],
                   [0, 0, 0, 0]]]], dtype=torch.int32)
     """
+    if not isinstance(boxes, Sequence):
+        raise TypeError(f"boxes: expected a sequence with those of each image, got {type(boxes).__name__}")
     if not boxes:
         raise ValueError("boxes: expected those of at least one image, got none")
     masks = []
@@ -222,6 +227,20 @@ def box_masks(boxes: Sequence[Tensor], height: int, width: int) -> Tensor:
         rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)
         masks.append((rows.unsqueeze(2) & columns.unsqueeze(1)).any(0))
     return torch.stack(masks).unsqueeze(1)
+
+
+def _check_options(threshold: Threshold, largest_only: bool, min_area: float, scale: float) -> None:
+    if not callable(threshold):
+        check_probability(threshold, "threshold")
+    if not isinstance(largest_only, bool):
+        raise TypeError(f"largest_only: expected True or False, got {largest_only!r}")
+    check_probability(min_area, "min_area")
+    check_scale(scale)
+
+
+def check_scale(scale: float) -> None:
+    """Raise unless the boxes can be grown by it."""
+    check_positive(scale, "scale")
 
 
 def _above(saliency: Tensor, threshold: Threshold) -> Tensor:
@@ -235,9 +254,14 @@ def _above(saliency: Tensor, threshold: Threshold) -> Tensor:
     if values_are_readable(saliency) and saliency.numel() and not ((saliency >= 0) & (saliency <= 1)).all():
         raise ValueError(f"saliency: expected values in [0, 1], got {saliency.min():.3g} to {saliency.max():.3g}")
     if not callable(threshold):
-        check_probability(threshold)
         return saliency > threshold
-    return saliency > threshold(saliency).view(-1, 1, 1, 1)
+    thresholds = threshold(saliency)
+    check_tensor(thresholds, "threshold")
+    if thresholds.shape != saliency.shape[:1]:
+        raise ValueError(
+            f"threshold: expected one for each of {len(saliency)} maps, got shape {list(thresholds.shape)}"
+        )
+    return saliency > thresholds.view(-1, 1, 1, 1)
 
 
 def _components(above: Tensor, smallest: float) -> Tensor:

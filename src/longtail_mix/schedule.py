@@ -60,6 +60,8 @@ def set_epoch(module: nn.Module, epoch: int) -> None:
         >>> criterion.weighting.pace.count(20)
         20
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
     check_whole(epoch, "epoch", 0)
     for part in module.modules():
         if isinstance(part, EpochSchedule):

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from longtail_mix._checks import (
+    MOST_CLASSES,
+    check_callable,
     check_labels,
     check_same_device,
     check_share,
@@ -69,6 +71,7 @@ class MixedTarget(_Parts):
     def hard(cls, labels: Tensor) -> MixedTarget:
         """The labels of images that are not mixed: `lam` is 1 for each of [B]."""
         check_labels(labels)
+        labels = labels.long()
         return cls(labels, labels, torch.ones(len(labels), device=labels.device))
 
     def soft(self, num_classes: int) -> Tensor:
@@ -78,7 +81,7 @@ class MixedTarget(_Parts):
             TypeError, ValueError: labels outside ``0 .. num_classes - 1``, `lam` outside [0, 1], lengths or devices
                 that differ (values are read on the CPU outside ``torch.compile`` only).
         """
-        check_whole(num_classes, "num_classes", 1)
+        check_whole(num_classes, "num_classes", 1, MOST_CLASSES)
         self.check(num_classes)
         lam = self.lam.unsqueeze(1)
         first, second = (F.one_hot(labels.long(), num_classes) for labels in (self.labels, self.other))
@@ -96,7 +99,11 @@ class MixedTarget(_Parts):
             TypeError, ValueError: as :meth:`soft`; a criterion that does not return one loss per image.
         """
         self.check()
-        first, second = per_sample_criterion(logits, self.labels), per_sample_criterion(logits, self.other)
+        check_callable(per_sample_criterion, "per_sample_criterion", "a function of logits and labels")
+        check_tensor(logits, "logits")
+        check_same_device(self.labels, logits, "labels", "logits")
+        # int64, because torch's losses take no other labels.
+        first, second = (per_sample_criterion(logits, labels.long()) for labels in (self.labels, self.other))
         for loss in (first, second):
             check_tensor(loss, "per_sample_criterion")
             if loss.shape != self.lam.shape:

@@ -9,7 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from longtail_mix._checks import check_alike, check_images, check_map, needs_extra
+from longtail_mix._checks import (
+    check_alike,
+    check_has_values,
+    check_images,
+    check_map,
+    check_same_device,
+    check_tensor,
+    needs_extra,
+)
 from longtail_mix.mixing import SPMix
 
 if TYPE_CHECKING:
@@ -55,11 +63,14 @@ def pair_panel(
     from matplotlib.figure import Figure
 
     check_images(tail, "tail")
+    check_images(head, "head")
+    if not isinstance(spmix, SPMix):
+        raise TypeError(f"spmix: expected an SPMix, got {type(spmix).__name__}")
+    check_has_values(tail, "tail")
     check_alike(tail, head, "tail", "head")
     if len(tail) == 0:
         raise ValueError("tail: expected at least one pair, got none")
-    if titles is not None and len(titles) != len(tail):
-        raise ValueError(f"titles: expected one for each of {len(tail)} pairs, got {len(titles)}")
+    _check_titles(titles, len(tail), "pairs")
     if getattr(spmix.saliency, "mean", None) is not None:
         raise ValueError("spmix: expected one without mean and std, for images that are not normalised")
     tail_map, head_map = spmix.saliency(tail), spmix.saliency(head)
@@ -108,6 +119,10 @@ def attention_panel(
     from matplotlib.figure import Figure
 
     check_images(images)
+    check_has_values(images, "images")
+    check_tensor(masks, "masks")
+    if not isinstance(maps, Mapping):
+        raise TypeError(f"maps: expected a dictionary of maps by their names, got {type(maps).__name__}")
     if len(images) == 0:
         raise ValueError("images: expected at least one image, got none")
     if masks.dtype != torch.bool or masks.shape != (len(images), 1, *images.shape[2:]):
@@ -116,10 +131,11 @@ def attention_panel(
         )
     for name, cam in maps.items():
         check_map(cam, f"maps[{name!r}]")
+        check_has_values(cam, f"maps[{name!r}]")
         if len(cam) != len(images):
             raise ValueError(f"maps[{name!r}]: expected one for each of {len(images)} images, got {len(cam)}")
-    if titles is not None and len(titles) != len(images):
-        raise ValueError(f"titles: expected one for each of {len(images)} images, got {len(titles)}")
+    _check_titles(titles, len(images), "images")
+    check_same_device(images, masks, "images", "masks")
 
     height, width = images.shape[2:]
     columns = 1 + len(maps)
@@ -131,7 +147,7 @@ def attention_panel(
             if overlay is not None:
                 full = F.interpolate(overlay[row : row + 1].detach().float(), (height, width), mode="bilinear")
                 axis.imshow(full[0, 0].cpu().numpy(), cmap="jet", vmin=0, vmax=1, alpha=0.45)
-            if masks[row].any() and not masks[row].all():
+            if min(height, width) > 1 and masks[row].any() and not masks[row].all():  # a line has no outline
                 axis.contour(masks[row, 0].cpu().numpy(), levels=[0.5], colors="white", linewidths=1.0)
         if titles is not None:
             axes_of_image[0].set_ylabel(titles[row], fontsize=8)
@@ -139,6 +155,15 @@ def attention_panel(
         axis.set_title(name, fontsize=9)
     figure.tight_layout(pad=0.3)
     return figure
+
+
+def _check_titles(titles: list[str] | None, number: int, of: str) -> None:
+    if titles is None:
+        return
+    if not isinstance(titles, list | tuple) or not all(isinstance(title, str) for title in titles):
+        raise TypeError(f"titles: expected a list of texts or None, got {titles!r:.80}")
+    if len(titles) != number:
+        raise ValueError(f"titles: expected one for each of {number} {of}, got {len(titles)}")
 
 
 def _show(axis: Axes, image: Tensor) -> None:

@@ -79,4 +79,4 @@ def test_bad_input():
     with pytest.raises(ValueError, match="classes: expected at least one class, got none"):
         GroupAccuracy(())
     with pytest.raises(ValueError, match=r"predictions: expected \[2\] or logits for it, got shape \[3\]"):
-        GroupAccuracy((0,)).update(torch.zeros(3), torch.zeros(2))
+        GroupAccuracy((0,)).update(torch.zeros(3), torch.zeros(2, dtype=torch.int64))

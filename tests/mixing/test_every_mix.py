@@ -51,7 +51,7 @@ class Brightness(nn.Module):
     """A saliency that costs nothing."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return images.detach().float().mean(1, keepdim=True)
+        return images.detach().float().mean(1, keepdim=True) / (255 if images.dtype == torch.uint8 else 1)
 
 
 # Mixes that draw; those that draw nothing are among WITH_MAPS.
@@ -482,7 +482,11 @@ Y = torch.tensor([0, 2])
         ((X, Y, X, Y.float()), TypeError, "(second|head)_labels: expected integer labels, got torch.float32"),
         ((X, Y - 1, X, Y), ValueError, r"(first_|tail_|)labels: expected labels of at least 0, got \[-1\]"),
         ((X, Y, X, Y.to("meta")), ValueError, "(second|head)_labels: expected device cpu like (second|head), got meta"),
-        ((X / 0, Y, X, Y), ValueError, "(first|tail|images|first_map): expected finite values, got NaN or infinity"),
+        (
+            (X / 0, Y, X, Y),
+            ValueError,
+            "(first|tail|images|first_map|saliency): expected finite values, got NaN or infinity",
+        ),
     ],
 )
 def test_bad_pairs(name, pairs, error, message):

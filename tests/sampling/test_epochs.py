@@ -97,7 +97,7 @@ def test_resumes_exactly_behind_workers_given_the_position():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: ShuffledSampler(0), "num_samples: expected at least 1, got 0"),
+        (lambda: ShuffledSampler(0), "size: expected at least 1, got 0"),
         (lambda: ShuffledSampler(3, rank=0, num_replicas=4), "num_samples: expected one or more for each of 4 ranks"),
         (lambda: ShuffledSampler(3, rank=0), "rank, num_replicas: expected both or neither, got 0 and None"),
         (lambda: ShuffledSampler(3, rank=2, num_replicas=2), "rank: expected less than num_replicas = 2, got 2"),

@@ -13,7 +13,14 @@ def resolve_root(root: str | Path | None, variable: str) -> Path:
         root = os.environ.get(variable) or None
     if root is None:
         raise ValueError(f"root: expected a folder, got None while the environment variable {variable} is unset")
-    return Path(root)
+    return as_path(root, "root")
+
+
+def as_path(path: object, name: str) -> Path:
+    """A path given as text or as a path."""
+    if not isinstance(path, str | Path):
+        raise TypeError(f"{name}: expected a path, got {path!r:.80}")
+    return Path(path)
 
 
 def refuse(where: str | Path, what: str, offenders: Iterable[str]) -> None:

@@ -24,4 +24,6 @@ def read_rows(file: Path, columns: Sequence[str]) -> list[tuple[str, ...]]:
     rows = lines[1:]
     refuse(file, "rows do not have a cell for each column", [r[0] for r in rows if len(r) != len(header)])
     at = [header.index(column) for column in columns]
+    # They would make two classes or two lesions of one.
+    refuse(file, "cells have spaces around them", [repr(r[i]) for r in rows for i in at if r[i] != r[i].strip()])
     return [tuple(row[i] for i in at) for row in rows]

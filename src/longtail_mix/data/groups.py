@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import as_labels, check_whole
-from longtail_mix.data.splits import Split
+from longtail_mix._checks import as_labels, check_has_values, check_tensor, check_whole
+from longtail_mix.data.splits import Split, check_fractions, check_id
 
 __all__ = ["group_folds", "group_split"]
 
@@ -46,8 +46,8 @@ def group_split(
 
     Raises:
         TypeError: labels that are not whole numbers, ids that cannot be hashed.
-        ValueError: no images, lengths that differ, an id that is missing (None, NaN), fewer groups than parts, or
-            fractions out of range.
+        ValueError: no images, lengths that differ, an id that is missing (None, NaN, empty) or has spaces around it,
+            fewer groups than parts, or fractions out of range.
 
     Example:
         >>> labels = [0, 0, 0, 1, 0, 0, 1, 0, 0, 1]
@@ -56,11 +56,7 @@ def group_split(
         >>> {patients[row] for row in split.test} & {patients[row] for row in split.train}
         set()
     """
-    if not (0.0 < test_fraction < 1.0 and 0.0 <= val_fraction < 1.0 - test_fraction):
-        raise ValueError(
-            "expected 0 < test_fraction, 0 <= val_fraction and test_fraction + val_fraction < 1, "
-            f"got test_fraction {test_fraction} and val_fraction {val_fraction}"
-        )
+    check_fractions(test_fraction, val_fraction)
     shares = [1.0 - test_fraction - val_fraction, val_fraction, test_fraction]
     wanted = [part for part in range(3) if shares[part] > 0]
     parts = torch.tensor(wanted)[_parts(labels, groups, [shares[part] for part in wanted], seed)]
@@ -145,20 +141,29 @@ def _classes(labels: Any) -> _Array:
     given = as_labels(labels, several=True)
     if len(given) == 0:
         raise ValueError("labels: expected one or more, got none")
-    many = given if given.ndim == 2 else torch.nn.functional.one_hot(given.long())
+    # By the labels that are there: an id of a million is no reason for a million columns.
+    many = given if given.ndim == 2 else torch.nn.functional.one_hot(given.unique(return_inverse=True)[1])
     return np.concatenate([many.double().numpy(), np.ones((len(given), 1))], 1)
 
 
 def _rows_by_group(groups: Any, size: int) -> dict[Hashable, list[int]]:
+    if isinstance(groups, str) or not isinstance(groups, Iterable):
+        raise TypeError(f"groups: expected an id for each of {size} images, got {groups!r:.80}")
+    if isinstance(groups, Tensor):
+        check_tensor(groups, "groups")
+        check_has_values(groups, "groups")
     ids = groups.tolist() if isinstance(groups, Tensor | np.ndarray) else list(groups)
-    if isinstance(groups, str) or len(ids) != size:
-        raise ValueError(f"groups: expected an id for each of {size} images, got {len(ids)}")
+    if not isinstance(ids, list) or len(ids) != size:
+        raise ValueError(
+            f"groups: expected an id for each of {size} images, got {len(ids) if isinstance(ids, list) else ids}"
+        )
     rows: dict[Hashable, list[int]] = {}
     for row, group in enumerate(ids):
         if not isinstance(group, Hashable):
             raise TypeError(f"groups: expected ids that can be hashed, got {group!r} at row {row}")
         if group is None or group != group:
             raise ValueError(f"groups: expected an id for each image, got {group!r} at row {row}")
+        check_id(group, "groups", row)
         rows.setdefault(group, []).append(row)
     return rows
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import dis
 import inspect
 import os
+import sys
 import uuid
 import warnings
 import zlib
@@ -11,8 +14,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
-from types import CodeType, FunctionType
-from typing import TypeVar
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -27,8 +30,10 @@ __all__ = ["center_crop_square", "load_images", "load_masks", "squash"]
 Fit = Callable[[Image.Image, int], Image.Image]
 _Read = TypeVar("_Read")
 
+_LARGEST_SIDE = 2**15
+
 # Part of the key: raise it when the same files have to give another tensor than before.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def center_crop_square(image: Image.Image, size: int) -> Image.Image:
@@ -38,6 +43,7 @@ def center_crop_square(image: Image.Image, size: int) -> Image.Image:
         >>> center_crop_square(Image.new("RGB", (600, 450)), 64).size
         (64, 64)
     """
+    _check_image(image)
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
@@ -51,7 +57,14 @@ def squash(image: Image.Image, size: int) -> Image.Image:
         >>> squash(Image.new("RGB", (600, 450)), 64).size
         (64, 64)
     """
-    return image.resize((size, size), Image.Resampling.BICUBIC)
+    _check_image(image)
+    check_whole(size, "size", 1, _LARGEST_SIDE)
+    return image.resize((int(size), int(size)), Image.Resampling.BICUBIC)
+
+
+def _check_image(image: object) -> None:
+    if not isinstance(image, Image.Image):
+        raise TypeError(f"image: expected a PIL.Image.Image, got {type(image).__name__}")
 
 
 def load_images(
@@ -64,7 +77,7 @@ def load_images(
 ) -> Tensor:
     """The images as one tensor, from the cache when the same files were loaded so before.
 
-    The cache knows the files by their content, in their order, with `size` and the name and code of `fit`. A
+    The cache knows the files by their content, in their order, with `size` and all that decides what `fit` does. A
     changed, added, removed or reordered file makes a new cache file; a damaged cache file is made again with a
     warning. Nothing is ever deleted: remove the folder to get the space back. The values of a cached tensor lie
     in the file and are read as they are used; writing to the tensor does not change the file.
@@ -74,8 +87,9 @@ def load_images(
             257), whatever part of it they use: read films of 12 bits yourself.
         size: height and width of the result.
         fit: makes a `size` x `size` image out of an RGB one of any size, such as `center_crop_square` or
-            `squash`. A function at the top of a module: the cache tells it by its name and its own code, not by the
-            functions it calls.
+            `squash`. A function at the top of a module. The cache tells it by its name, its code with all code inside,
+            its defaults, the plain values and functions that it uses (and those that they use), and the versions of the
+            packages that it uses. A function that uses anything else cannot be told from an edited one, and is refused.
         cache_dir: folder of the cache, made when missing; None is ``longtail_mix`` in ``$XDG_CACHE_HOME`` or in
             ``~/.cache``. Where it cannot be written, a warning says so and the tensor is returned all the same.
         workers: threads; None is one for each processor.
@@ -86,8 +100,9 @@ def load_images(
 
     Raises:
         FileNotFoundError: some files are missing; the message has their number and the first five.
-        ValueError: some files cannot be decoded (likewise), or an argument is out of range.
-        TypeError: `paths` is a single path, or `fit` is not a named function.
+        ValueError: some files cannot be decoded (likewise) or have more than 8 bits a channel, or an argument is out
+            of range.
+        TypeError: `paths` is a single path, or `fit` is not a named function, or uses what the cache cannot tell.
 
     Example:
         >>> import tempfile
@@ -126,9 +141,9 @@ def load_masks(
 
     Raises:
         FileNotFoundError: some files are missing; the message has their number and the first five.
-        ValueError: some files cannot be decoded or have no value above 127 though not all are 0 (likewise), or
-            an argument is out of range.
-        TypeError: `paths` is a single path, or `fit` is not a named function.
+        ValueError: some files cannot be decoded, have more than 8 bits a channel, or have no value above 127 though
+            not all are 0 (likewise), or an argument is out of range.
+        TypeError: `paths` is a single path, or `fit` is not a named function, or uses what the cache cannot tell.
 
     Example:
         >>> import tempfile
@@ -153,11 +168,18 @@ def _load(
     channels: int,
 ) -> Tensor:
     """uint8 [N, channels, size, size], from the cache or made and put there."""
-    if isinstance(paths, (str, Path)):
+    if isinstance(paths, str | Path):
         raise TypeError(f"paths: expected a sequence of paths, got the single path {str(paths)!r}")
+    if not isinstance(paths, Sequence) or not all(isinstance(path, str | Path) for path in paths):
+        raise TypeError(f"paths: expected a sequence of paths, got {paths!r:.80}")
+    if cache_dir is not None and not isinstance(cache_dir, str | Path):
+        raise TypeError(f"cache_dir: expected a folder or None, got {cache_dir!r}")
     workers = (os.cpu_count() or 1) if workers is None else workers
-    check_whole(size, "size", 1)
-    check_whole(workers, "workers", 1)
+    check_whole(size, "size", 1, _LARGEST_SIDE)
+    check_whole(workers, "workers", 1, 1024)
+    size, workers = int(size), int(workers)
+    if not isinstance(progress, bool):
+        raise TypeError(f"progress: expected True or False, got {progress!r}")
     if not inspect.isfunction(fit) or "<" in fit.__qualname__:
         raise TypeError(f"fit: expected a function at the top of a module, whose name can stand for it, got {fit!r}")
     files = [Path(path) for path in paths]
@@ -223,10 +245,64 @@ def _read_all(
 
 
 def _identity(fit: FunctionType) -> tuple[object, ...]:
-    """What tells one `fit` from another, and from what it was before it was edited: its name and its bytecode."""
-    code = fit.__code__
-    constants = [c for c in code.co_consts if not isinstance(c, CodeType)]  # their repr holds an address
-    return fit.__module__, fit.__qualname__, code.co_code, code.co_names, constants
+    """What tells one `fit` from another, and from what it was before it or something that it uses was edited."""
+    told: list[object] = []
+    seen: set[int] = set()
+
+    def tell(value: Any) -> None:
+        if value is None or isinstance(value, bool | int | float | complex | str | bytes | type(...)):
+            told.append((type(value).__name__, repr(value)))
+        elif isinstance(value, tuple | list):
+            told.append((type(value).__name__, len(value)))
+            for member in value:
+                tell(member)
+        elif isinstance(value, set | frozenset | dict):
+            members = value.items() if isinstance(value, dict) else value
+            tell((type(value).__name__, *sorted(members, key=repr)))  # the order of a set is not the same in every run
+        elif isinstance(value, CodeType):
+            told.append((value.co_code, value.co_names, value.co_varnames))
+            tell(value.co_consts)
+        elif isinstance(value, FunctionType):
+            if id(value) not in seen:
+                seen.add(id(value))
+                tell_function(value)
+        elif isinstance(value, ModuleType | type | BuiltinFunctionType):
+            told.append(_installed(value))
+        else:
+            raise TypeError(f"fit: expected a function of plain values, functions and packages, got one with {value!r}")
+
+    def tell_function(function: FunctionType) -> None:
+        tell((function.__module__, function.__qualname__))
+        if function.__closure__:
+            raise TypeError(f"fit: expected functions at the top of a module, got {function.__qualname__}")
+        tell((function.__code__, function.__defaults__, function.__kwdefaults__))
+        for name in sorted(_globals_of(function.__code__)):
+            if name in function.__globals__:
+                tell((name, function.__globals__[name]))
+            elif not hasattr(builtins, name):
+                raise TypeError(f"fit: expected a function whose names are known, got one with {name!r}")
+
+    tell_function(fit)
+    return tuple(told)
+
+
+def _globals_of(code: CodeType) -> set[str]:
+    """The global names that code uses, in the functions inside it too."""
+    names = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return names.union(*(_globals_of(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+
+
+def _installed(thing: ModuleType | type | BuiltinFunctionType) -> tuple[str, str]:
+    """A module, class or built-in function of an installed package: its name and the version of the package."""
+    module = thing.__name__ if isinstance(thing, ModuleType) else thing.__module__ or "builtins"
+    package = sys.modules[module.partition(".")[0]]
+    if package.__name__ in sys.stdlib_module_names:
+        return f"{module} {thing.__name__}", sys.version
+    version = getattr(package, "__version__", None)
+    path = Path(getattr(package, "__file__", None) or "")
+    if version is None or not {"site-packages", "dist-packages"} & set(path.parts):
+        raise TypeError(f"fit: expected a function that uses installed packages with a version, got {thing!r}")
+    return f"{module} {thing.__name__}", str(version)
 
 
 def _content_hash(file: Path) -> bytes:
@@ -264,7 +340,10 @@ def _default_cache_dir() -> Path:
 
 def _read_cache(cache: Path, shape: tuple[int, ...]) -> Tensor | None:
     """The tensor in `cache`, or None when there is none or it is damaged."""
-    if not cache.exists():
+    try:
+        if not cache.exists():
+            return None
+    except OSError:  # a folder that cannot be entered cannot be written either, and then the warning says so
         return None
     try:
         content = torch.load(cache, weights_only=True, mmap=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from longtail_mix.data._challenge_folder import first, refuse
+from longtail_mix.data._challenge_folder import as_path, first, refuse
 from longtail_mix.data._table import read_rows
 
 __all__ = ["IMAGE_SUFFIXES", "ImageTable", "groups_on_several_sides", "read_folder", "read_table"]
@@ -89,7 +89,7 @@ def read_folder(root: str | Path, classes: Sequence[str] | None = None) -> Image
         >>> data.classes, data.names, data.labels.tolist()
         (('mole', 'scar'), ('mole/1.png', 'scar/1.png'), [0, 1])
     """
-    root = Path(root)
+    root = as_path(root, "root")
     top = _folders(root)
     split = all(folder.name.lower() in _SIDES for folder in top)
     strays = list(_images_in(root))
@@ -160,7 +160,13 @@ def read_table(
         >>> data.classes, data.labels.tolist(), data.groups
         (('scar',), [0], ('p7',))
     """
-    file = Path(file)
+    file = as_path(file, "file")
+    for name, text in (("image", image), ("label", label), ("suffix", suffix)):
+        if not isinstance(text, str):
+            raise TypeError(f"{name}: expected text, got {text!r:.80}")
+    for name, column in (("group", group), ("side", side)):
+        if column is not None and not isinstance(column, str):
+            raise TypeError(f"{name}: expected the name of a column or None, got {column!r:.80}")
     if not file.is_file():
         raise FileNotFoundError(f"{file}: expected a CSV file, found none")
     columns = [image, label, *(column for column in (group, side) if column is not None)]
@@ -171,7 +177,7 @@ def read_table(
     by_column = dict(zip(columns, zip(*cells, strict=True), strict=True))
     names = by_column[image]
     refuse(file, "images are listed twice", [name for name, times in Counter(names).items() if times > 1])
-    folder = file.parent if root is None else Path(root)
+    folder = file.parent if root is None else as_path(root, "root")
     paths = tuple(folder / f"{name}{suffix}" for name in names)
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
@@ -199,6 +205,9 @@ def groups_on_several_sides(groups: Sequence[str], sides: Sequence[str]) -> tupl
         >>> groups_on_several_sides(["p1", "p1", "p2"], ["train", "test", "test"])
         ('p1',)
     """
+    for ids, name in ((groups, "groups"), (sides, "sides")):
+        if isinstance(ids, str) or not isinstance(ids, Sequence) or not all(isinstance(i, str) for i in ids):
+            raise TypeError(f"{name}: expected a sequence of texts, got {ids!r:.80}")
     if len(groups) != len(sides):
         raise ValueError(f"sides: expected one for each of {len(groups)} groups, got {len(sides)}")
     seen: dict[str, set[str]] = {}
@@ -230,6 +239,8 @@ def _class_order(where: Path, labels: Sequence[str], classes: Sequence[str] | No
     found = set(labels)
     if classes is None:
         return tuple(sorted(found, key=int) if all(name.isdecimal() for name in found) else sorted(found))
+    if not isinstance(classes, Sequence) or not all(isinstance(name, str) for name in classes):
+        raise TypeError(f"classes: expected a sequence of names or None, got {classes!r:.80}")
     if isinstance(classes, str) or len(set(classes)) < len(classes):
         raise ValueError(f"classes: expected names that differ, got {classes!r}")
     refuse(where, f"classes are not among {list(classes)}", found - set(classes))

@@ -14,7 +14,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_class_counts, check_labels, check_whole
+from longtail_mix._checks import (
+    MOST_CLASSES,
+    check_class_counts,
+    check_has_values,
+    check_labels,
+    check_number,
+    check_whole,
+)
 
 __all__ = ["Split", "balanced_split", "long_tail_counts", "long_tail_subset", "stratified_split"]
 
@@ -43,8 +50,9 @@ def balanced_split(
         seed: another seed gives another split.
 
     Raises:
-        ValueError: no images, lengths that differ, a lesion with two labels, or a class whose lesions cannot
-            give exactly that many images with one left to train on.
+        ValueError: no images, lengths that differ, a lesion with two labels, an id that is empty or has spaces around
+            it, a class without images below the largest, or a class whose lesions cannot give exactly that many images
+            with one left to train on.
         TypeError: labels that are not an integer tensor, lesion ids that are not strings.
 
     Example:
@@ -57,14 +65,21 @@ def balanced_split(
     check_whole(val_per_class, "val_per_class", 0)
     check_whole(test_per_class, "test_per_class", 0)
     parts: list[list[int]] = [[], [], []]
-    for label, groups in enumerate(_lesions_by_class(labels, lesions, seed)):
+    by_class = _lesions_by_class(labels, lesions, seed)
+    missing = next((label for label, present in enumerate(by_class) if label != present), None)
+    if missing is not None:
+        raise ValueError(
+            f"labels: class {missing}: expected images of every class from 0 to the largest, {max(by_class)}, "
+            "got 0 images of 0 lesions"
+        )
+    for label, groups in by_class.items():
         test = _fill(groups, test_per_class)
         rest = [group for i, group in enumerate(groups) if i not in test]
         val = _fill(rest, val_per_class)
         got = sum(len(groups[i]) for i in test), sum(len(rest[i]) for i in val)
         if got != (test_per_class, val_per_class) or len(val) == len(rest):
             raise ValueError(
-                f"class {label}: expected {test_per_class} images for test, {val_per_class} for validation and "
+                f"labels: class {label}: expected {test_per_class} images for test, {val_per_class} for validation and "
                 f"one or more to train on, got {sum(map(len, groups))} images of {len(groups)} lesions, "
                 "which cannot be dealt out so by whole lesions"
             )
@@ -89,7 +104,8 @@ def stratified_split(
             are less than 1.
 
     Raises:
-        ValueError: no images, lengths that differ, a lesion with two labels, or fractions out of range.
+        ValueError: no images, lengths that differ, a lesion with two labels, an id that is empty or has spaces around
+            it, or fractions out of range.
         TypeError: labels that are not an integer tensor, lesion ids that are not strings.
 
     Example:
@@ -98,13 +114,9 @@ def stratified_split(
         >>> labels[split.test].tolist(), split.val.tolist()
         ([0, 0, 1], [])
     """
-    if not (0.0 < test_fraction < 1.0 and 0.0 <= val_fraction < 1.0 - test_fraction):
-        raise ValueError(
-            "expected 0 < test_fraction, 0 <= val_fraction and test_fraction + val_fraction < 1, "
-            f"got test_fraction {test_fraction} and val_fraction {val_fraction}"
-        )
+    check_fractions(test_fraction, val_fraction)
     parts: list[list[int]] = [[], [], []]
-    for groups in _lesions_by_class(labels, lesions, seed):
+    for groups in _lesions_by_class(labels, lesions, seed).values():
         images = sum(map(len, groups))
         test = _fill(groups, test_fraction * images)
         rest = [group for i, group in enumerate(groups) if i not in test]
@@ -131,7 +143,8 @@ def long_tail_counts(max_count: int, num_classes: int, imbalance: float) -> tupl
         (5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50)
     """
     check_whole(max_count, "max_count", 1)
-    check_whole(num_classes, "num_classes", 2)
+    check_whole(num_classes, "num_classes", 2, MOST_CLASSES)
+    check_number(imbalance, "imbalance")
     if not 1.0 <= imbalance <= max_count:
         raise ValueError(f"imbalance: expected 1 <= imbalance <= max_count = {max_count}, got {imbalance}")
     # The small addend keeps a product that should be whole from being cut off a unit in the last place below.
@@ -160,6 +173,7 @@ def long_tail_subset(labels: Tensor, class_counts: Sequence[int] | Tensor, seed:
     """
     counts = check_class_counts(class_counts)
     check_labels(labels, len(counts))
+    check_has_values(labels, "labels")
     check_whole(seed, "seed", None)
     rows: list[list[int]] = [[] for _ in counts]
     for row, label in enumerate(labels.tolist()):
@@ -171,26 +185,53 @@ def long_tail_subset(labels: Tensor, class_counts: Sequence[int] | Tensor, seed:
     return torch.tensor(sorted(row for chosen in drawn for row in chosen), dtype=torch.int64)
 
 
+def check_fractions(test_fraction: float, val_fraction: float) -> None:
+    """The shares of test and validation: some test, and something left to train on."""
+    check_number(test_fraction, "test_fraction")
+    check_number(val_fraction, "val_fraction")
+    if not (0.0 < test_fraction < 1.0 and 0.0 <= val_fraction < 1.0 - test_fraction):
+        raise ValueError(
+            "test_fraction, val_fraction: expected 0 < test_fraction, 0 <= val_fraction and a sum of less than 1, "
+            f"got test_fraction {test_fraction} and val_fraction {val_fraction}"
+        )
+
+
+def check_id(group: object, name: str, row: int) -> None:
+    """Raise ``ValueError`` for an id of a lesion or a patient that is empty, or would be another without its spaces."""
+    if isinstance(group, str) and (not group or group != group.strip()):
+        raise ValueError(
+            f"{name}: expected ids that are not empty and without spaces around, got {group!r} at row {row}"
+        )
+
+
 def _rank(seed: int, name: str) -> bytes:
     return blake2b(f"{seed}:{name}".encode()).digest()
 
 
-def _lesions_by_class(labels: Tensor, lesions: Sequence[str], seed: int) -> list[list[list[int]]]:
+def _lesions_by_class(labels: Tensor, lesions: Sequence[str], seed: int) -> dict[int, list[list[int]]]:
     """For each class its lesions in the seed's order, each lesion as the rows of its images."""
     check_labels(labels)
     check_whole(seed, "seed", None)
+    check_has_values(labels, "labels")
+    if not isinstance(lesions, Sequence) or isinstance(lesions, str):
+        raise TypeError(f"lesions: expected a sequence of ids, got {lesions!r:.80}")
     if len(labels) == 0 or len(labels) != len(lesions):
-        raise ValueError(f"expected a lesion for each of one or more labels, got {len(labels)} and {len(lesions)}")
+        raise ValueError(
+            f"labels, lesions: expected a lesion for each of one or more labels, got {len(labels)} and {len(lesions)}"
+        )
     rows: dict[str, list[int]] = {}
     for row, lesion in enumerate(lesions):
         if not isinstance(lesion, str):
             raise TypeError(f"lesions: expected strings, got {lesion!r} at row {row}")
+        check_id(lesion, "lesions", row)
         rows.setdefault(lesion, []).append(row)
     classes: list[int] = labels.tolist()
     mixed = sorted(lesion for lesion, group in rows.items() if len({classes[row] for row in group}) > 1)
     if mixed:
-        raise ValueError(f"{len(mixed)} lesions have images of different labels, the first: {', '.join(mixed[:5])}")
-    by_class: list[list[list[int]]] = [[] for _ in range(max(classes) + 1)]
+        raise ValueError(
+            f"lesions: {len(mixed)} lesions have images of different labels, the first: {', '.join(mixed[:5])}"
+        )
+    by_class: dict[int, list[list[int]]] = {label: [] for label in sorted(set(classes))}
     for lesion in sorted(rows, key=lambda lesion: _rank(seed, lesion)):
         by_class[classes[rows[lesion][0]]].append(rows[lesion])
     return by_class
@@ -203,7 +244,8 @@ def _fill(groups: Sequence[Sequence[int]], target: float) -> set[int]:
     are the set of sums that can be reached: shifting it adds a lesion.
     """
     # No sum beyond this can be the nearest: taking one lesion away from it would leave a nearer one.
-    kept = (1 << (math.ceil(target) + max(map(len, groups), default=0) + 1)) - 1
+    most = min(math.ceil(target), sum(map(len, groups)))
+    kept = (1 << (most + max(map(len, groups), default=0) + 1)) - 1
     reachable = [1]
     for group in reversed(groups):
         reachable.append((reachable[-1] | reachable[-1] << len(group)) & kept)

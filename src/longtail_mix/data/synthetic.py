@@ -16,7 +16,8 @@ from longtail_mix.data.synthetic_scene import draw_hairs, draw_skin, draw_tones,
 
 __all__ = ["LESION_TYPES", "SyntheticDermoscopy", "synthetic_dermoscopy"]
 
-_SMALLEST = 32  # below that the network and the globules cannot be seen
+_SMALLEST, _LARGEST = 32, 2**12
+_MOST_IMAGES = 2**17  # more do not fit in memory at once  # below that the network and the globules cannot be seen
 _PIXELS_AT_ONCE = 2**20  # bounds the memory: a chunk of images needs about 150 bytes a pixel
 
 
@@ -80,13 +81,15 @@ def synthetic_dermoscopy(
     counts = check_class_counts(class_counts)
     if len(counts) > len(LESION_TYPES):
         raise ValueError(f"class_counts: expected at most {len(LESION_TYPES)} classes, got {len(counts)}")
-    check_whole(size, "size", _SMALLEST)
-    check_whole(seed, "seed", None)
+    if sum(counts) > _MOST_IMAGES:
+        raise ValueError(f"class_counts: expected at most {_MOST_IMAGES} images in all, got {sum(counts)}")
+    check_whole(size, "size", _SMALLEST, _LARGEST)
+    check_whole(seed, "seed", -(2**63))
     check_number(background_cue, "background_cue")
     if not 0.0 <= background_cue <= 1.0:
         raise ValueError(f"background_cue: expected a probability from 0 to 1, got {background_cue}")
 
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     number = sum(counts)
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
     rank = torch.cat([torch.arange(count) for count in counts])  # of an image within its class

@@ -7,13 +7,12 @@ temperature.
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_floating, check_number, check_same_device
+from longtail_mix._checks import LARGEST_OPTION, check_floating, check_number, check_positive, check_same_device
 from longtail_mix._distributed import gather_with_gradient, rank, total, world_size
 from longtail_mix.losses._contrast_labels import affinity, check_queue_labels, check_target, gather_target
 from longtail_mix.targets import Target
@@ -83,8 +82,9 @@ def compare(
 def check_temperature(temperature: float) -> None:
     """Raise unless the temperature is a finite number above 0."""
     check_number(temperature, "temperature")
-    if not (temperature > 0 and isfinite(temperature)):
-        raise ValueError(f"temperature: expected a finite number above 0, got {temperature}")
+    check_positive(temperature, "temperature")
+    if not 1 / LARGEST_OPTION <= temperature <= LARGEST_OPTION:
+        raise ValueError(f"temperature: expected {1 / LARGEST_OPTION:g} to {LARGEST_OPTION:g}, got {temperature}")
 
 
 def unit(features: Tensor, name: str) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from longtail_mix._checks import check_labels, check_same_device, check_tensor, values_are_readable
+from longtail_mix._checks import check_integers, check_labels, check_same_device, check_tensor, values_are_readable
 from longtail_mix._distributed import gather
 from longtail_mix.targets import MixedTarget, Target, soft_labels
 
@@ -32,9 +32,7 @@ def check_target(target: Target, features: Tensor, whose: str, name: str) -> Non
 
 def check_queue_labels(labels: Tensor, queue: Tensor) -> None:
     """Raise unless there is a label for each place of the queue, -1 for an empty one."""
-    check_tensor(labels, "queue_labels")
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(f"queue_labels: expected integer labels, got {labels.dtype}")
+    check_integers(labels, "queue_labels", "labels")
     check_same_device(queue, labels, "queue", "queue_labels")
     if labels.shape != queue.shape[:1]:
         raise ValueError(f"queue_labels: expected shape [{len(queue)}], one for each place, got {list(labels.shape)}")
@@ -86,5 +84,5 @@ def _shares(target: Target, num_classes: int, dtype: torch.dtype) -> Tensor:
         return soft_labels(target, num_classes).detach().to(dtype)
     filled = target >= 0
     labels = target.clamp(min=0)
-    check_labels(labels, num_classes, "labels")
+    check_labels(labels, num_classes, "target, key_labels, queue_labels")
     return F.one_hot(labels.long(), num_classes).to(dtype) * filled.unsqueeze(1)

@@ -17,6 +17,7 @@ from longtail_mix._checks import (
     check_class_counts,
     check_counts_of_all,
     check_floating,
+    check_has_values,
     check_number,
     check_same_device,
     check_tensor,
@@ -109,6 +110,8 @@ def wide(logits: Tensor) -> Tensor:
 
 def counts_beside(logits: Tensor, class_counts: Sequence[int] | Tensor, may_be_zero: bool = False) -> Tensor:
     """The images of each class [K] in the dtype and on the device of `logits` [B, K]; none may be zero."""
+    if isinstance(class_counts, Tensor) and logits.device.type != "meta":
+        check_has_values(class_counts, "class_counts")
     if not isinstance(class_counts, Tensor) or values_are_readable(class_counts):
         class_counts = check_class_counts(class_counts) if may_be_zero else check_counts_of_all(class_counts)
     counts = torch.as_tensor(class_counts, dtype=logits.dtype, device=logits.device)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_floating, check_same_device
+from longtail_mix._precision import without_autocast
 from longtail_mix.losses._contrast import (
     check_temperature,
     compare,
@@ -72,7 +73,7 @@ def balanced_contrastive_loss(
         tensor(0.3133)
     """
     check_floating(queries, "queries")
-    with torch.autocast(queries.device.type, enabled=False):
+    with without_autocast(queries):
         compared = compare(queries, target, keys, key_labels, queue, queue_labels, temperature)
         anchors, similarity, taken = compared.anchors, compared.similarity, compared.taken
         centres = unit(prototypes, "prototypes").to(anchors.dtype)

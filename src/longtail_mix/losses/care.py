@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_floating, check_number
+from longtail_mix._checks import check_callable, check_floating, check_labels, check_number, check_same_device
 from longtail_mix.losses.care_attention import CAREAttentionLoss
 
 __all__ = ["CARELoss", "care_loss"]
@@ -72,6 +72,9 @@ class CARELoss(nn.Module):
     ) -> None:
         super().__init__()
         check_care_alpha(alpha)
+        for given, name in ((criterion, "criterion"), (attention, "attention")):
+            if given is not None:
+                check_callable(given, name, "None or a loss")
         self.criterion = nn.CrossEntropyLoss() if criterion is None else criterion
         self.attention = CAREAttentionLoss() if attention is None else attention
         self.alpha = alpha
@@ -80,6 +83,11 @@ class CARELoss(nn.Module):
         self, logits: Tensor, labels: Tensor, cam: Tensor, mask: Tensor, has_mask: Tensor | None = None
     ) -> Tensor:
         """The objective for logits [B, K] and maps of the true classes [B, 1, h, w]."""
+        check_floating(logits, "logits")
+        if isinstance(labels, Tensor) and not labels.is_floating_point():
+            check_labels(labels, logits.shape[-1] if logits.ndim else 0)
+            check_same_device(logits, labels, "logits", "labels")
+            labels = labels.long()  # torch's losses take no other
         return care_loss(self.criterion(logits, labels), self.attention(cam, mask, has_mask), self.alpha)
 
     def extra_repr(self) -> str:

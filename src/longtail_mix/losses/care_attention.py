@@ -8,7 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_map, check_number, check_same_device, check_tensor, values_are_readable
+from longtail_mix._checks import (
+    check_callable,
+    check_map,
+    check_not_negative,
+    check_number,
+    check_same_device,
+    check_tensor,
+    values_are_readable,
+)
+from longtail_mix._precision import without_autocast
 
 __all__ = ["CAREAttentionLoss", "care_attention_loss"]
 
@@ -103,6 +112,8 @@ class CAREAttentionLoss(nn.Module):
     def __init__(self, tau: float = 0.7, lam: float = 1.0, outside: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
         check_attention_options(tau, lam)
+        if outside is not None:
+            check_callable(outside, "outside", "None or a function of masks")
         self.tau, self.lam, self.outside = tau, lam, outside
 
     def forward(self, cam: Tensor, mask: Tensor, has_mask: Tensor | None = None) -> Tensor:
@@ -121,8 +132,7 @@ def check_attention_options(tau: float, lam: float) -> None:
     check_number(lam, "lam")
     if not 0.0 < tau <= 1.0:
         raise ValueError(f"tau: expected 0 < tau <= 1, got {tau}")
-    if not 0.0 <= lam < float("inf"):
-        raise ValueError(f"lam: expected a finite number of at least 0, got {lam}")
+    check_not_negative(lam, "lam")
 
 
 def check_mask(mask: Tensor, name: str, like: Tensor | None = None, highest: float = 1.0) -> None:
@@ -166,7 +176,7 @@ def _mean_under(cam: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 def _to_grid(mask: Tensor, height: int, width: int) -> Tensor:
     """The adjoint of bilinear interpolation: [B, 1, H, W] -> [B, 1, height, width], with the same sum."""
-    with torch.autocast(mask.device.type, enabled=False):
+    with without_autocast(mask):
         return _weights(height, mask.shape[2], mask) @ mask @ _weights(width, mask.shape[3], mask).mT
 
 

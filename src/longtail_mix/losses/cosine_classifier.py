@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_floating, check_whole
+from longtail_mix._checks import MOST_CLASSES, check_floating, check_same_device, check_whole
 
 __all__ = ["CosineClassifier"]
 
@@ -34,13 +34,17 @@ class CosineClassifier(nn.Module):
 
     def __init__(self, in_features: int, num_classes: int) -> None:
         super().__init__()
-        check_whole(in_features, "in_features", 1)
-        check_whole(num_classes, "num_classes", 1)
+        check_whole(in_features, "in_features", 1, MOST_CLASSES)
+        check_whole(num_classes, "num_classes", 1, MOST_CLASSES)
         self.weight = nn.Parameter(F.normalize(torch.randn(num_classes, in_features), dim=1))
 
     def forward(self, features: Tensor) -> Tensor:
         """Cosines [..., K] of features [..., in_features]."""
         check_floating(features, "features")
+        check_same_device(self.weight, features, "this module", "features")
+        autocast = features.device.type != "meta" and torch.is_autocast_enabled(features.device.type)
+        if features.dtype != self.weight.dtype and not autocast:
+            raise TypeError(f"features: expected {self.weight.dtype} like the weight, got {features.dtype}")
         if features.shape[-1:] != self.weight.shape[1:]:
             raise ValueError(f"features: expected [..., {self.weight.shape[1]}], got shape {list(features.shape)}")
         return F.linear(F.normalize(features, dim=-1), F.normalize(self.weight, dim=1))

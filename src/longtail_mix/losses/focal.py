@@ -7,7 +7,7 @@ from math import inf
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_number
+from longtail_mix._checks import check_not_negative
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, expected_loss, log_odds_against, wide
 from longtail_mix.targets import Target
 
@@ -62,9 +62,7 @@ def focal_loss(
 
 def check_gamma(gamma: float) -> None:
     """Raise unless gamma is a finite number of at least 0."""
-    check_number(gamma, "gamma")
-    if not 0.0 <= gamma < inf:
-        raise ValueError(f"gamma: expected a finite number of at least 0, got {gamma}")
+    check_not_negative(gamma, "gamma")
 
 
 class FocalLoss(nn.Module):

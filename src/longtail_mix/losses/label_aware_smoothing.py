@@ -8,7 +8,7 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_class_counts, check_number
+from longtail_mix._checks import check_callable, check_class_counts, check_number, check_share
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, counts_beside, expected_loss, wide
 from longtail_mix.targets import Target
 
@@ -25,6 +25,7 @@ def concave(frequency: Tensor) -> Tensor:
         >>> concave(torch.tensor([0.0, 0.5, 1.0]))
         tensor([0.0000, 0.7071, 1.0000])
     """
+    _check_frequency(frequency)
     return (frequency * (pi / 2)).sin()
 
 
@@ -35,6 +36,7 @@ def linear(frequency: Tensor) -> Tensor:
         >>> linear(torch.tensor([0.0, 0.5, 1.0]))
         tensor([0.0000, 0.5000, 1.0000])
     """
+    _check_frequency(frequency)
     return frequency
 
 
@@ -45,7 +47,12 @@ def convex(frequency: Tensor) -> Tensor:
         >>> convex(torch.tensor([0.0, 0.5, 1.0]))
         tensor([0.0000, 0.2929, 1.0000])
     """
+    _check_frequency(frequency)
     return 1 - (frequency * (pi / 2)).cos()
+
+
+def _check_frequency(frequency: Tensor) -> None:
+    check_share(frequency, "frequency")
 
 
 def label_aware_smoothing_loss(
@@ -97,6 +104,7 @@ def label_aware_smoothing_loss(
         tensor([0.9269, 0.3269])
     """
     check_smoothing(head, tail)
+    check_callable(shape, "shape", "a function such as concave")
     log_p = wide(logits).log_softmax(1)
     counts = counts_beside(log_p, class_counts, may_be_zero=True)
     lowest, highest = counts.aminmax()
@@ -148,6 +156,7 @@ class LabelAwareSmoothingLoss(nn.Module):
     ) -> None:
         super().__init__()
         check_smoothing(head, tail)
+        check_callable(shape, "shape", "a function such as concave")
         check_options(weighting, 0.0, reduction)
         self.register_buffer("class_counts", torch.tensor(check_class_counts(class_counts)), persistent=False)
         self.head, self.tail, self.shape = head, tail, shape

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, log
+from math import log
 
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_counts_of_all, check_number
+from longtail_mix._checks import check_counts_of_all, check_not_negative
 from longtail_mix.losses._expected import (
     Reduction,
     Weighting,
@@ -97,9 +97,7 @@ def _regulariser(logits: Tensor, shares: Tensor, priors: Tensor, lam: float) -> 
 def check_lade_options(alpha: float, lam: float) -> None:
     """Raise unless both are finite numbers of at least 0."""
     for value, name in ((alpha, "alpha"), (lam, "lam")):
-        check_number(value, name)
-        if not 0.0 <= value < inf:
-            raise ValueError(f"{name}: expected a finite number of at least 0, got {value}")
+        check_not_negative(value, name)
 
 
 class LADELoss(nn.Module):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_counts_of_all, check_number
+from longtail_mix._checks import check_counts_of_all, check_not_huge, check_not_negative, check_number
 from longtail_mix.losses._expected import (
     Reduction,
     Weighting,
@@ -79,12 +79,11 @@ def ldam_loss(
 
 def check_ldam_options(max_margin: float, scale: float) -> None:
     """Raise unless the margin is at least 0 and the scale more than 0."""
-    check_number(max_margin, "max_margin")
     check_number(scale, "scale")
-    if not 0.0 <= max_margin < inf:
-        raise ValueError(f"max_margin: expected a finite number of at least 0, got {max_margin}")
+    check_not_negative(max_margin, "max_margin")
     if not 0.0 < scale < inf:
         raise ValueError(f"scale: expected a finite number of more than 0, got {scale}")
+    check_not_huge(scale, "scale")
 
 
 class LDAMLoss(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._balancing import corrects_frequencies
-from longtail_mix._checks import check_counts_of_all, check_number
+from longtail_mix._checks import check_counts_of_all, check_not_huge, check_number
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, counts_beside, expected_loss, wide
 from longtail_mix.targets import Target
 
@@ -67,6 +67,7 @@ def check_tau(tau: float) -> None:
     check_number(tau, "tau")
     if not isfinite(tau):
         raise ValueError(f"tau: expected a finite number, got {tau}")
+    check_not_huge(tau, "tau")
 
 
 class LogitAdjustmentLoss(nn.Module):

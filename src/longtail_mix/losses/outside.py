@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_number
+from longtail_mix._checks import check_not_negative
 from longtail_mix.losses.care_attention import check_mask
 
 __all__ = ["DistanceWeightedOutside", "distance_weighted_outside"]
@@ -37,9 +37,7 @@ def distance_weighted_outside(mask: Tensor, strength: float = 1.0) -> Tensor:
         tensor([[[[0., 2., 3., 4.]]]])
     """
     check_mask(mask, "mask")
-    check_number(strength, "strength")
-    if not 0.0 <= strength < float("inf"):
-        raise ValueError(f"strength: expected a finite number of at least 0, got {strength}")
+    check_strength(strength)
     height, width = mask.shape[2:]
     mask = mask.detach().to(
         torch.promote_types(mask.dtype, torch.float32) if mask.is_floating_point() else torch.float32
@@ -48,6 +46,11 @@ def distance_weighted_outside(mask: Tensor, strength: float = 1.0) -> Tensor:
     for dim in (2, 3):
         distance = _reach(distance, dim)
     return (1 - mask) * (1 + strength * distance / max(height, width))
+
+
+def check_strength(strength: float) -> None:
+    """Raise unless the strength is a finite number of at least 0 that float32 holds with room to add."""
+    check_not_negative(strength, "strength")
 
 
 class DistanceWeightedOutside(nn.Module):
@@ -68,6 +71,7 @@ class DistanceWeightedOutside(nn.Module):
 
     def __init__(self, strength: float = 1.0) -> None:
         super().__init__()
+        check_strength(strength)
         self.strength = strength
 
     def forward(self, mask: Tensor) -> Tensor:

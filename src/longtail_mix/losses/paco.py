@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, log
+from math import log
 
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_counts_of_all, check_floating, check_number, check_same_device
+from longtail_mix._checks import (
+    check_counts_of_all,
+    check_floating,
+    check_not_negative,
+    check_same_device,
+)
+from longtail_mix._precision import without_autocast
 from longtail_mix.losses._contrast import (
     check_temperature,
     compare,
@@ -85,7 +91,7 @@ def paco_loss(
     """
     check_weights(alpha, beta, gamma)
     check_floating(queries, "queries")
-    with torch.autocast(queries.device.type, enabled=False):
+    with without_autocast(queries):
         compared = compare(queries, target, keys, key_labels, queue, queue_labels, temperature)
         similarity, taken = compared.similarity, compared.taken
         centres = wide(logits).to(similarity.dtype)
@@ -106,9 +112,7 @@ def paco_loss(
 def check_weights(alpha: float, beta: float, gamma: float) -> None:
     """Raise unless the weights are finite and at least 0, and an anchor has a positive."""
     for weight, name in ((alpha, "alpha"), (beta, "beta"), (gamma, "gamma")):
-        check_number(weight, name)
-        if not (weight >= 0 and isfinite(weight)):
-            raise ValueError(f"{name}: expected a finite number of at least 0, got {weight}")
+        check_not_negative(weight, name)
     if alpha == beta == 0:
         raise ValueError("alpha, beta: expected one of them above 0, got 0 and 0")
 

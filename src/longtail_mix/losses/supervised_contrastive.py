@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_floating
+from longtail_mix._precision import without_autocast
 from longtail_mix.losses._contrast import check_temperature, compare, log_sum, mean_over_anchors, mean_similarity
 from longtail_mix.targets import Target
 
@@ -68,7 +68,7 @@ def supervised_contrastive_loss(
         tensor(0.3133)
     """
     check_floating(queries, "queries")
-    with torch.autocast(queries.device.type, enabled=False):
+    with without_autocast(queries):
         compared = compare(queries, target, keys, key_labels, queue, queue_labels, temperature)
         own, counts = mean_similarity(compared.similarity, compared.positive)
         return mean_over_anchors(log_sum(compared.similarity, compared.taken) - own, counts)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassRecall
 
+from longtail_mix._checks import (
+    MOST_CLASSES,
+    check_integers,
+    check_labels,
+    check_same_device,
+    check_tensor,
+    check_whole,
+    check_whole_numbers,
+)
 from longtail_mix.class_groups import ClassGroups
 
 __all__ = ["GroupAccuracy", "long_tail_metrics"]
@@ -28,7 +39,8 @@ class GroupAccuracy(Metric):
         no image of these classes.
 
     Raises:
-        ValueError: no class, or shapes that do not fit.
+        TypeError: labels or predicted classes that are not integers.
+        ValueError: no class, shapes that do not fit, or logits with NaN, of which no class is the largest.
 
     Example:
         >>> accuracy = GroupAccuracy(classes=(1, 2))
@@ -46,6 +58,7 @@ class GroupAccuracy(Metric):
 
     def __init__(self, classes: tuple[int, ...]) -> None:
         super().__init__()
+        classes = check_whole_numbers(classes, "classes")
         if not classes:
             raise ValueError("classes: expected at least one class, got none")
         self.register_buffer("classes", torch.tensor(classes), persistent=False)
@@ -54,12 +67,16 @@ class GroupAccuracy(Metric):
 
     def update(self, predictions: Tensor, labels: Tensor) -> None:
         """Count a batch."""
-        if predictions.ndim == labels.ndim + 1:
+        check_labels(labels)
+        check_predictions(predictions)
+        check_same_device(labels, predictions, "labels", "predictions")
+        if predictions.ndim == 2 and predictions.shape[1]:
             predictions = predictions.argmax(1)
         if predictions.shape != labels.shape:
             raise ValueError(
                 f"predictions: expected {list(labels.shape)} or logits for it, got shape {list(predictions.shape)}"
             )
+        check_same_device(self.classes, labels, "this metric", "labels")
         inside = torch.isin(labels, self.classes)
         self.correct += (inside & (predictions == labels)).sum()
         self.total += inside.sum()
@@ -67,6 +84,37 @@ class GroupAccuracy(Metric):
     def compute(self) -> Tensor:
         """The accuracy so far."""
         return self.correct / self.total
+
+
+def check_predictions(predictions: Tensor) -> None:
+    """Classes or logits; raise ``ValueError`` for NaN, on every device: a measure waits for it anyway."""
+    check_tensor(predictions, "predictions")
+    if not predictions.is_floating_point():
+        check_integers(predictions, "predictions", "classes or logits")
+    elif predictions.device.type != "meta" and predictions.isnan().any():
+        raise ValueError("predictions: expected classes or logits, got NaN")
+
+
+class _LongTailMetrics(MetricCollection):
+    """Refuses NaN, which torchmetrics counts as the first class; else as its base."""
+
+    def update(self, *batch: Any, **named: Any) -> None:
+        """Add a batch."""
+        _refuse_nan(*batch, *named.values())
+        super().update(*batch, **named)
+
+    def forward(self, *batch: Any, **named: Any) -> dict[str, Any]:
+        """Add a batch, and measure it alone."""
+        _refuse_nan(*batch, *named.values())
+        measured: dict[str, Any] = super().forward(*batch, **named)
+        return measured
+
+
+def _refuse_nan(predictions: Tensor, labels: Tensor) -> None:
+    check_predictions(predictions)
+    check_labels(labels)
+    if predictions.ndim not in (1, 2) or len(predictions) != len(labels):
+        raise ValueError(f"predictions: expected [{len(labels)}] or logits for it, got shape {list(predictions.shape)}")
 
 
 def long_tail_metrics(num_classes: int, groups: ClassGroups) -> MetricCollection:
@@ -80,7 +128,10 @@ def long_tail_metrics(num_classes: int, groups: ClassGroups) -> MetricCollection
 
     Returns:
         A ``torchmetrics.MetricCollection`` to be updated with logits [B, K] or classes [B], and labels [B]; it computes
-        a dict of scalars, and ``recall`` [K].
+        a dict of scalars, and ``recall`` [K]. An update with NaN raises ``ValueError``.
+
+    Raises:
+        TypeError, ValueError: fewer than two classes, groups that are not a :class:`~longtail_mix.ClassGroups`.
 
     Example:
         >>> metrics = long_tail_metrics(3, ClassGroups(many=(0,), medium=(), few=(1, 2)))
@@ -89,10 +140,14 @@ def long_tail_metrics(num_classes: int, groups: ClassGroups) -> MetricCollection
         >>> measured["many"], measured["few"], measured["recall"]
         (tensor(1.), tensor(0.5000), tensor([1., 1., 0.]))
     """
+    check_whole(num_classes, "num_classes", 2, MOST_CLASSES)
+    num_classes = int(num_classes)
+    if not isinstance(groups, ClassGroups):
+        raise TypeError(f"groups: expected a ClassGroups, got {groups!r:.80}")
     by_group: dict[str, Metric | MetricCollection] = {
         name: GroupAccuracy(classes) for name, classes in groups._asdict().items() if classes
     }
-    return MetricCollection(
+    return _LongTailMetrics(
         {
             **by_group,
             "accuracy": MulticlassAccuracy(num_classes, average="micro"),

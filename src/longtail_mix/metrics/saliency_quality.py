@@ -7,7 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from longtail_mix._checks import check_map
+from longtail_mix._checks import check_has_values, check_map, check_tensor
 from longtail_mix.metrics._masks import check_mask
 
 __all__ = ["BestThresholdIoU", "SaliencyAUROC", "auroc_and_iou", "best_threshold_iou", "saliency_auroc"]
@@ -156,6 +156,8 @@ class SaliencyAUROC(_PerImage):
 
     def update(self, saliency: Tensor, mask: Tensor) -> None:
         """Add a batch."""
+        check_tensor(saliency, "saliency")
+        check_has_values(saliency, "saliency")
         self.values.append(saliency_auroc(saliency, mask))
 
 
@@ -177,4 +179,6 @@ class BestThresholdIoU(_PerImage):
 
     def update(self, saliency: Tensor, mask: Tensor) -> None:
         """Add a batch."""
+        check_tensor(saliency, "saliency")
+        check_has_values(saliency, "saliency")
         self.values.append(best_threshold_iou(saliency, mask))

@@ -10,6 +10,8 @@ from longtail_mix._checks import (
     check_finite,
     check_has_pixels,
     check_labels,
+    check_map,
+    check_map_form,
     check_same_device,
     check_share,
     check_tensor,
@@ -58,6 +60,27 @@ def check_pairs(
     check_alike(first, second, first_name, second_name)
 
 
+def check_maps(maps: Tensor, images: Tensor, name: str) -> None:
+    """A map for each of the images, [B, 1, h, w]."""
+    check_map(maps, name)
+    check_same_device(images, maps, "images", name)
+    if len(maps) != len(images):
+        raise ValueError(f"{name}: expected one for each of {len(images)} images, got {len(maps)}")
+
+
+def check_saliency(maps: Tensor, images: Tensor, name: str = "saliency") -> Tensor:
+    """Maps [B, 1, H, W] of the size of the images, in [0, 1] or of bytes: given, or what a detector returned."""
+    if isinstance(maps, Tensor) and maps.dtype == torch.uint8:
+        check_map_form(torch.empty(maps.shape, device="meta"), name)
+    else:
+        check_map(maps, name)
+        check_share(maps, name)
+    check_same_device(images, maps, "images", name)
+    if len(maps) != len(images) or maps.shape[-2:] != images.shape[-2:]:
+        raise ValueError(f"{name}: expected one map for each image of {list(images.shape)}, got {list(maps.shape)}")
+    return maps
+
+
 def check_lam(lam: Tensor, images: Tensor) -> None:
     """A share in [0, 1] for each image."""
     check_share(lam, "lam")
@@ -71,6 +94,7 @@ def check_mixed(mixed: Tensor, first: Tensor, second: Tensor) -> None:
     if mixed.is_floating_point() and values_are_readable(mixed) and not is_finite(mixed):
         check_finite(first, "first")
         check_finite(second, "second")
+        raise ValueError(f"first: expected values whose difference {first.dtype} holds, got a mix that overflows")
 
 
 def only_where(
@@ -79,4 +103,4 @@ def only_where(
     """The mix for the images that `chosen` [B] names; the others as they were, with their own label alone."""
     chosen_images = torch.where(chosen.view(-1, 1, 1, 1), mixed, images)
     other = torch.where(chosen, target.other, labels)
-    return chosen_images, MixedTarget(labels, other, torch.where(chosen, target.lam, 1.0))
+    return chosen_images, MixedTarget(labels.long(), other.long(), torch.where(chosen, target.lam, 1.0))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_generator
-from longtail_mix.mixing._pairs import check_mixed, check_pairs
+from longtail_mix.mixing._pairs import check_maps, check_mixed, check_pairs
 from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.targets import MixedTarget
 
@@ -40,7 +40,7 @@ class Mix(nn.Module):
 
         record = self.rule(pairs, generator)                # a mask and the first label's weight
         images = record.blend(first, second)                # mask * first + (1 - mask) * second
-        target = MixedTarget(first_labels, second_labels, record.lam)
+        target = MixedTarget(first_labels.long(), second_labels.long(), record.lam)
 
     In evaluation mode the first images come back as they are, with their labels whole, as from dropout.
 
@@ -100,6 +100,9 @@ class Mix(nn.Module):
 
     def _mix(self, pairs: Pairs, generator: torch.Generator | None) -> tuple[Tensor, MixedTarget, MixRecord]:
         check_pairs(*pairs[:4])
+        for maps, name in ((pairs.first_map, "first_map"), (pairs.second_map, "second_map")):
+            if maps is not None:
+                check_maps(maps, pairs.first, name)
         check_generator(generator, pairs.first.device)
         if not self.training:
             return pairs.first, MixedTarget.hard(pairs.first_labels), unmixed(pairs.first)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from longtail_mix._precision import without_autocast
 from longtail_mix.mixing.patch import patch_mixup
 
 __all__ = ["MixRecord"]
@@ -119,7 +120,7 @@ def _moved(images: Tensor, grid: Tensor | None, mode: str = "bilinear") -> Tenso
     if grid is None:
         return images
     dtype = torch.promote_types(images.dtype, torch.float32)
-    with torch.autocast(images.device.type, enabled=False):
+    with without_autocast(images):
         moved = F.grid_sample(images.to(dtype), grid.to(dtype), mode, padding_mode="border", align_corners=False)
     is_last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
     return moved.to(images.dtype, memory_format=torch.channels_last if is_last else torch.contiguous_format)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import check_normalisation
 from longtail_mix._images import as_bytes
+from longtail_mix._precision import without_autocast
 
 __all__ = ["BooleanMapSaliency", "boolean_map_saliency"]
 
@@ -67,7 +68,7 @@ def boolean_map_saliency(
     image_bytes, is_finite = as_bytes(images, mean, std)
     unit = image_bytes.to(torch.float32) / 255
     small = F.interpolate(unit, (GRID, GRID), mode="bilinear", antialias=True)
-    with torch.autocast(images.device.type, enabled=False):  # half precision is too coarse for thresholds
+    with without_autocast(images):  # half precision is too coarse for thresholds
         channels = rgb_to_lab(small)
     opened = _opening(torch.cat([channels, -channels], 1))
     surrounded = (opened - reconstruct_from_border(opened, SWEEPS)).sum(1, keepdim=True)

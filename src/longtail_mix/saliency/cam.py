@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_floating, check_has_pixels, check_labels, check_same_device
+from longtail_mix._checks import check_floating, check_has_pixels, check_labels, check_same_device, values_are_readable
 
 __all__ = ["class_activation_map"]
 
@@ -41,6 +41,8 @@ def class_activation_map(features: Tensor, weight: Tensor, labels: Tensor) -> Te
         raise ValueError(f"weight: expected [K, {features.shape[1]}] like features, got shape {list(weight.shape)}")
     check_same_device(features, weight, "features", "weight")
     check_one_each(labels, features, len(weight))
+    check_no_infinity(features, "features")
+    check_no_infinity(weight, "weight")
     return weighted_map(features, weight[labels.long()])
 
 
@@ -52,8 +54,16 @@ def weighted_map(features: Tensor, weights: Tensor) -> Tensor:
     extent = high - low
     # What is left of a constant map is rounding; stretched, it would pass for attention, and its gradient explode.
     rounding = 4 * torch.finfo(dtype).eps * torch.maximum(low.abs(), high.abs())
-    flat = (extent <= rounding).detach()
-    return torch.where(flat, 0, cam - low) / torch.where(flat, 1, extent)
+    is_finite = extent.isfinite()
+    flat = ((extent <= rounding) & is_finite).detach()
+    stretched = torch.where(flat, 0, cam - low) / torch.where(flat, 1, extent)
+    return torch.where(is_finite, stretched, torch.nan)  # dividing by infinity would leave an empty map
+
+
+def check_no_infinity(tensor: Tensor, name: str) -> None:
+    """Raise ``ValueError`` where a readable `tensor` holds an infinity, which would empty the map; NaN stays NaN."""
+    if values_are_readable(tensor) and tensor.isinf().any():
+        raise ValueError(f"{name}: expected finite values, got infinity")
 
 
 def check_features(features: Tensor, name: str = "features") -> None:

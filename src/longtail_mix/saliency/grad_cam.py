@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.hooks import RemovableHandle
 
 from longtail_mix._checks import check_floating, check_tensor
-from longtail_mix.saliency.cam import check_features, check_one_each, precise, weighted_map
+from longtail_mix.saliency.cam import check_features, check_no_infinity, check_one_each, precise, weighted_map
 
 __all__ = ["GradCAM", "grad_cam"]
 
@@ -112,6 +112,8 @@ class GradCAM:
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
+        if not isinstance(target_layer, nn.Module | Sequence) or isinstance(target_layer, str):
+            raise TypeError(f"target_layer: expected torch.nn.Modules, got {type(target_layer).__name__}")
         self.layers = (target_layer,) if isinstance(target_layer, nn.Module) else tuple(target_layer)
         if not self.layers:
             raise ValueError("target_layer: expected at least one layer, got none")
@@ -151,6 +153,10 @@ class GradCAM:
             # Older PyTorch keeps what autocast casts here, without a graph, for the training step around this.
             stack.enter_context(_autocast_without_cache(images))
             stack.enter_context(torch.set_grad_enabled(self.create_graph))  # _record turns it on at the layer
+            # Autograd saves no tensor that was made in inference mode; a copy of it is an ordinary one.
+            images = images.clone() if images.is_inference() else images
+            if isinstance(labels, Tensor) and labels.is_inference():
+                labels = labels.clone()
             return self._logits_and_maps(images, labels)[1]
 
     def logits_and_cam(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -193,6 +199,8 @@ class GradCAM:
         raw = [outputs[layer] for layer in self.layers]
         features = [self._feature_map(output) for output in raw]
         gradients = _gradients(logits, labels, raw, self.create_graph)
+        for values in (*features, *gradients):
+            check_no_infinity(values, "target_layer")
         maps = []
         for feature, gradient in zip(features, gradients, strict=True):
             weights = self._feature_map(gradient).mean((2, 3), dtype=precise(gradient))

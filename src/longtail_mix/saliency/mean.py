@@ -32,6 +32,8 @@ def mean_saliency(maps: Sequence[Tensor]) -> Tensor:
         >>> mean_saliency([torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1, 2)])
         tensor([[[[0.5000, 0.5000]]]])
     """
+    if not isinstance(maps, Sequence):
+        raise TypeError(f"maps: expected a sequence of maps, got {type(maps).__name__}")
     if not maps:
         raise ValueError("maps: expected at least one, got none")
     for i, one in enumerate(maps):
@@ -62,6 +64,9 @@ class MeanSaliency(nn.Module):
         super().__init__()
         if not detectors:
             raise ValueError("detectors: expected at least one, got none")
+        for i, detector in enumerate(detectors):
+            if not isinstance(detector, nn.Module):
+                raise TypeError(f"detectors[{i}]: expected a torch.nn.Module, got {type(detector).__name__}")
         self.detectors = nn.ModuleList(detectors)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_normalisation, check_tensor
+from longtail_mix._checks import check_floating, check_has_pixels, check_normalisation, check_tensor, check_whole
 from longtail_mix._images import as_unit
 
 __all__ = ["SegmentationSaliency", "lesion_probability"]
@@ -37,12 +37,18 @@ def lesion_probability(logits: Tensor, size: tuple[int, int]) -> Tensor:
         >>> lesion_probability(torch.zeros(1, 2, 4, 4), (8, 8)).unique()
         tensor([0.5000])
     """
-    check_tensor(logits, "logits")
+    check_floating(logits, "logits")
+    if not isinstance(size, Sequence) or len(size) != 2:
+        raise TypeError(f"size: expected a height and a width, got {size!r}")
+    height, width = size
+    check_whole(height, "size", 1)
+    check_whole(width, "size", 1)
     if logits.ndim != 4 or logits.shape[1] not in (1, 2):
         raise ValueError(f"logits: expected [B, 1, h, w] or [B, 2, h, w], got shape {list(logits.shape)}")
+    check_has_pixels(logits, "logits")
     logits = logits.float()
     probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)[:, 1:]
-    return F.interpolate(probability, size, mode="bilinear", align_corners=False).clamp(0, 1)
+    return F.interpolate(probability, (int(height), int(width)), mode="bilinear", align_corners=False).clamp(0, 1)
 
 
 class SegmentationSaliency(nn.Module):
@@ -73,6 +79,8 @@ class SegmentationSaliency(nn.Module):
         self, model: nn.Module, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
     ) -> None:
         super().__init__()
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
         self.mean, self.std = check_normalisation(mean, std)
         self.model = model.eval()
 
@@ -86,7 +94,11 @@ class SegmentationSaliency(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map images [B, 3, H, W] to lesion probabilities [B, 1, H, W]."""
         unit, is_finite = as_unit(images, self.mean, self.std)
-        output = self.model(unit)
+        weight = next((p for p in self.model.parameters() if p.is_floating_point()), unit)
+        output = self.model(unit.to(weight.dtype))
         logits = output["out"] if isinstance(output, Mapping) else output
+        check_tensor(logits, "model")
+        if len(logits) != len(images):
+            raise ValueError(f"model: expected logits for each of {len(images)} images, got shape {list(logits.shape)}")
         probability = lesion_probability(logits, (images.shape[2], images.shape[3]))
         return torch.where(is_finite.unsqueeze(1), probability, torch.nan)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_normalisation, values_are_readable
+from longtail_mix._checks import check_normalisation, check_not_negative, check_number, values_are_readable
 from longtail_mix._images import as_levels, check_normalised
+from longtail_mix._precision import without_autocast
 from longtail_mix.saliency._skin_model import (
     border_ring,
     close_hairs,
@@ -125,14 +125,14 @@ def skin_contrast_saliency(
     """
     _check_options(center_prior, margin)
     check_normalised(images, mean, std)
-    with torch.autocast(images.device.type, enabled=False):
+    with without_autocast(images):
         if not values_are_readable(images):
-            return _maps(images, mean, std, center_prior, margin)
+            return _maps(images, mean, std, float(center_prior), margin)
         # On a CPU some images at a time, which stay in the cache; of about equal number, because a matrix product of a
         # single image rounds in another order.
         at_once = max(_CHUNK // max(images.shape[-2] * images.shape[-1], _LEAST), 2)
         chunks = images.tensor_split(max(len(images) // at_once, 1))
-        return torch.cat([_maps(chunk, mean, std, center_prior, margin) for chunk in chunks])
+        return torch.cat([_maps(chunk, mean, std, float(center_prior), margin) for chunk in chunks])
 
 
 def _maps(
@@ -231,8 +231,8 @@ def _ellipse(xy: Tensor, lesion: Tensor) -> Tensor:
 
 
 def _check_options(center_prior: float, margin: float) -> None:
-    if not (isfinite(center_prior) and center_prior >= 0):
-        raise ValueError(f"center_prior: expected a finite number of at least 0, got {center_prior}")
+    check_number(margin, "margin")
+    check_not_negative(center_prior, "center_prior")
     if not 0.0 <= margin <= 0.25:
         raise ValueError(f"margin: expected a number from 0 to 0.25, got {margin}")
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from longtail_mix._balancing import warn_where_both_do
-from longtail_mix._checks import as_labels
+from longtail_mix._checks import MOST_CLASSES, as_labels, as_numbers
 from longtail_mix.sampling.epochs import EpochSampler
 from longtail_mix.sampling.probabilities import balanced_probabilities
 
@@ -66,9 +66,14 @@ class ClassSampler(EpochSampler):
     ) -> None:
         labels = as_labels(labels)
         super().__init__(len(labels) if num_samples is None else num_samples, seed, rank, num_replicas)
+        self._probabilities = probabilities
+        known = len(self._given())
+        if len(labels) and labels.max() >= known:  # before a count of each class below the largest is kept
+            raise ValueError(
+                f"probabilities: expected one for each of {labels.max() + 1} classes of the labels, got shape [{known}]"
+            )
         self.class_counts = torch.bincount(labels)
         self._by_class = labels.argsort(stable=True)
-        self._probabilities = probabilities
         self.probabilities()  # what is wrong with them is better known now
         self.warns = False  # whether it is known to be the only stream
 
@@ -96,6 +101,8 @@ class ClassSampler(EpochSampler):
         labels = as_labels(labels)
         if len(labels) == 0:
             raise ValueError("labels: expected one or more, got none")
+        if labels.max() >= MOST_CLASSES:
+            raise ValueError(f"labels: expected at most {MOST_CLASSES} classes, got a label of {labels.max()}")
         counts = torch.bincount(labels)
         sampler = cls(labels, balanced_probabilities(counts), num_samples, seed, rank, num_replicas)
         sampler.warns = True
@@ -103,10 +110,13 @@ class ClassSampler(EpochSampler):
 
     def probabilities(self) -> Tensor:
         """Those of the current epoch, float64 [K]."""
-        given = self._probabilities(self.epoch) if callable(self._probabilities) else self._probabilities
-        probabilities = torch.as_tensor(given, dtype=torch.float64, device="cpu")
+        probabilities = self._given()
         _check_probabilities(probabilities, self.class_counts)
         return probabilities
+
+    def _given(self) -> Tensor:
+        given = self._probabilities(self.epoch) if callable(self._probabilities) else self._probabilities
+        return as_numbers(given, "probabilities")
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """Classes with the probabilities of the epoch, and for each an image from the deck of its class."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DistributedSampler
 
 from longtail_mix import _distributed
-from longtail_mix._checks import check_whole
+from longtail_mix._checks import check_state, check_whole
 
 __all__ = ["EpochSampler", "ShuffledSampler"]
 
@@ -58,8 +58,8 @@ class EpochSampler(DistributedSampler[int], ABC):
         check_whole(num_samples, "num_samples", 1)
         check_whole(seed, "seed", None)
         self._ranks = _check_ranks(rank, num_replicas)
-        self.num_samples = num_samples
-        self.seed = seed
+        # NumPy's numbers would be saved as such, and torch.load refuses them.
+        self.num_samples, self.seed = int(num_samples), int(seed)
         self.epoch = 0
         self._start = 0  # where the next pass begins
         self._position = 0  # how many draws of this rank the current pass has handed out
@@ -134,7 +134,7 @@ class EpochSampler(DistributedSampler[int], ABC):
         check_whole(position, "position", 0)
         if position > len(self):
             raise ValueError(f"position: expected at most {len(self)}, the draws of a rank, got {position}")
-        self.epoch, self._start, self._position, self._ended = epoch, position, position, False
+        self.epoch, self._start, self._position, self._ended = int(epoch), int(position), int(position), False
 
     def state_dict(self, position: int | None = None) -> dict[str, int]:
         """What is needed to go on after `position` draws of this rank.
@@ -151,7 +151,10 @@ class EpochSampler(DistributedSampler[int], ABC):
                 "state: expected draws of this rank, but accelerate shares out the batches; set the epoch and use its "
                 "skip_first_batches"
             )
-        position = self._position if position is None else position
+        if position is None:
+            position = self._position
+        check_whole(position, "position", 0)
+        position = int(position)
         return {**self._identity(), "epoch": self.epoch, "position": position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
@@ -163,6 +166,9 @@ class EpochSampler(DistributedSampler[int], ABC):
         Raises:
             ValueError: a state of another seed, another number of draws or of ranks, which would not be the same order.
         """
+        check_state(state, (*self._identity(), "epoch", "position"))
+        check_whole(state["epoch"], "state", 0)
+        check_whole(state["position"], "state", 0, len(self))
         for name, value in self._identity().items():
             if state[name] != value:
                 raise ValueError(f"state: expected {name} {value} like this sampler, got {state[name]}")
@@ -198,6 +204,7 @@ class ShuffledSampler(EpochSampler):
     """
 
     def __init__(self, size: int, seed: int = 0, rank: int | None = None, num_replicas: int | None = None) -> None:
+        check_whole(size, "size", 1)
         super().__init__(size, seed, rank, num_replicas)
 
     def draw(self, generator: torch.Generator) -> Tensor:
@@ -214,7 +221,7 @@ def _check_ranks(rank: int | None, num_replicas: int | None) -> tuple[int, int] 
     check_whole(rank, "rank", 0)
     if rank >= num_replicas:
         raise ValueError(f"rank: expected less than num_replicas = {num_replicas}, got {rank}")
-    return rank, num_replicas
+    return int(rank), int(num_replicas)
 
 
 def _accelerate_shares() -> bool:

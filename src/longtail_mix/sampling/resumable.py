@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from torch.utils.data import DataLoader, Dataset
 
-from longtail_mix._checks import check_whole
+from longtail_mix._checks import check_state, check_whole
 from longtail_mix.sampling.epochs import EpochSampler
 
 __all__ = ["ResumableLoader"]
@@ -75,6 +75,8 @@ class ResumableLoader(DataLoader[_Row]):
         Raises:
             ValueError: a state of another sampler or after batches of another size.
         """
+        check_state(state, ("epoch", "position"))
+        check_whole(state["position"], "state", 0)
         whole = state["position"] % (self.batch_size or 1) == 0 or state["position"] == len(self._rows)
         if not whole:
             raise ValueError(f"state: expected a position after batches of {self.batch_size}, got {state['position']}")

@@ -9,12 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import (
+    LABEL_DTYPES,
+    check_callable,
     check_counts_of_all,
     check_floating,
+    check_has_values,
     check_labels,
     check_number,
+    check_same_device,
     check_tensor,
     is_finite,
+    values_are_readable,
 )
 
 __all__ = [
@@ -39,7 +44,7 @@ def mean_one_over_classes(weights: Tensor, class_counts: Tensor) -> Tensor:
         >>> mean_one_over_classes(torch.tensor([1.0, 3.0]), torch.tensor([30.0, 10.0]))
         tensor([0.5000, 1.5000])
     """
-    del class_counts  # every class counts once
+    _check_weights(weights, class_counts)  # every class counts once
     return weights / weights.mean()
 
 
@@ -50,7 +55,25 @@ def mean_one_over_images(weights: Tensor, class_counts: Tensor) -> Tensor:
         >>> mean_one_over_images(torch.tensor([1.0, 3.0]), torch.tensor([30.0, 10.0]))
         tensor([0.6667, 2.0000])
     """
+    _check_weights(weights, class_counts)
     return weights * (class_counts.sum() / (weights * class_counts).sum())
+
+
+def _check_weights(weights: Tensor, class_counts: Tensor) -> None:
+    check_floating(weights, "weights")
+    check_tensor(class_counts, "class_counts")
+    check_same_device(weights, class_counts, "weights", "class_counts")
+    for values, name in ((weights, "weights"), (class_counts, "class_counts")):
+        if (
+            values.ndim != 1
+            or len(values) != len(weights)
+            or not (values.is_floating_point() or values.dtype in LABEL_DTYPES)
+        ):
+            raise ValueError(f"{name}: expected one number for each class, got {values.dtype} {list(values.shape)}")
+        if values_are_readable(values) and not ((values >= 0) & values.double().isfinite()).all():
+            raise ValueError(f"{name}: expected finite numbers of at least 0, got {values.tolist()}")
+    if values_are_readable(weights) and not (weights.double() * class_counts).sum() > 0:
+        raise ValueError(f"weights: expected one above 0 for a class with images, got {weights.tolist()}")
 
 
 def class_balanced_weights(class_counts: Sequence[int] | Tensor, normalise: Normalise | None = None) -> Tensor:
@@ -118,7 +141,9 @@ def _rest_of(beta: float) -> float:
 def _finish(weights: list[float], counts: tuple[int, ...], normalise: Normalise | None) -> Tensor:
     result = torch.tensor(weights, dtype=torch.float64)
     if normalise is not None:
+        check_callable(normalise, "normalise", "None or a function of weights and counts")
         result = normalise(result, torch.tensor(counts, dtype=torch.float64))
+        check_floating(result, "normalise")
     return result.to(torch.get_default_dtype())
 
 
@@ -147,6 +172,7 @@ class ClassWeights(nn.Module):
         check_floating(weights, "weights")
         if weights.ndim != 1 or not len(weights):
             raise ValueError(f"weights: expected one for each class [K], got shape {list(weights.shape)}")
+        check_has_values(weights, "weights")
         if not is_finite(weights) or bool((weights < 0).any()):
             raise ValueError(f"weights: expected finite numbers of at least 0, got {weights.tolist()}")
         self.register_buffer("weights", weights.detach().clone())

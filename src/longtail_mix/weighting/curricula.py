@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_floating, check_same_device, check_tensor, check_whole
+from longtail_mix._checks import (
+    check_floating,
+    check_integers,
+    check_labels,
+    check_same_device,
+    check_tensor,
+    check_whole,
+)
 from longtail_mix.weighting.pace import Pace
 
 __all__ = [
@@ -39,7 +46,7 @@ def self_paced(losses: Tensor, count: int | Tensor) -> Tensor:
         tensor([1., 1., 0., 0.])
     """
     check_losses(losses)
-    check_count(count)
+    check_count(count, losses)
     return (_rank(losses, descending=False) < count).to(losses.dtype)
 
 
@@ -65,7 +72,7 @@ def hard_examples(losses: Tensor, count: int | Tensor) -> Tensor:
         tensor([1., 0., 0., 1.])
     """
     check_losses(losses)
-    check_count(count)
+    check_count(count, losses)
     return (_rank(losses, descending=True) < count).to(losses.dtype)
 
 
@@ -92,12 +99,13 @@ def class_wise_hard_examples(losses: Tensor, labels: Tensor, counts: Tensor) -> 
         tensor([0., 0., 1., 1., 0., 1.])
     """
     check_losses(losses)
-    check_tensor(labels, "labels")
-    check_tensor(counts, "counts")
+    check_labels(labels)
+    check_integers(counts, "counts")
     check_same_device(losses, labels, "losses", "labels")
-    if labels.shape != losses.shape or labels.is_floating_point():
+    check_same_device(losses, counts, "losses", "counts")
+    if labels.shape != losses.shape:
         raise ValueError(f"labels: expected integer labels [{len(losses)}], got {labels.dtype} {list(labels.shape)}")
-    if counts.ndim != 1 or len(counts) <= len(losses) or counts.is_floating_point():
+    if counts.ndim != 1 or len(counts) <= len(losses):
         raise ValueError(
             f"counts: expected an integer for each of 0 to {len(losses)} images, "
             f"got {counts.dtype} {list(counts.shape)}"
@@ -111,6 +119,20 @@ def class_wise_hard_examples(losses: Tensor, labels: Tensor, counts: Tensor) -> 
     return (rank < counts[same.sum(0)]).to(losses.dtype)
 
 
+def check_pace(pace: Pace) -> Pace:
+    """A :class:`Pace`, as the curricula ask for."""
+    if not isinstance(pace, Pace):
+        raise TypeError(f"pace: expected a Pace, got {type(pace).__name__}")
+    return pace
+
+
+def check_batch(losses: Tensor, pace: Pace) -> None:
+    """Losses where the pace is, no more of them than it was made for."""
+    check_same_device(pace.kept, losses, "pace", "losses")
+    if len(losses) > pace.batch_size:
+        raise ValueError(f"losses: expected at most batch_size = {pace.batch_size} of them, got {len(losses)}")
+
+
 def check_losses(losses: Tensor) -> None:
     """One loss for each image, [B]."""
     check_floating(losses, "losses")
@@ -118,12 +140,15 @@ def check_losses(losses: Tensor) -> None:
         raise ValueError(f'losses: expected one for each image [B] (reduction="none"), got {list(losses.shape)}')
 
 
-def check_count(count: int | Tensor) -> None:
-    """A whole number of at least 0, or an integer tensor without dimensions."""
+def check_count(count: int | Tensor, losses: Tensor) -> None:
+    """A whole number of at least 0, or an integer tensor without dimensions beside the losses."""
     if not isinstance(count, Tensor):
         if not torch.compiler.is_compiling():  # there it may be a symbol
             check_whole(count, "count", 0)
-    elif count.ndim or count.is_floating_point():
+        return
+    check_integers(count, "count")
+    check_same_device(losses, count, "losses", "count")
+    if count.ndim:
         raise ValueError(f"count: expected one whole number, got a tensor {count.dtype} {list(count.shape)}")
 
 
@@ -150,12 +175,13 @@ class SelfPaced(nn.Module):
 
     def __init__(self, pace: Pace) -> None:
         super().__init__()
-        self.pace = pace
+        self.pace = check_pace(pace)
 
     def forward(self, losses: Tensor, target: Tensor | None = None) -> Tensor:
         """Weights [B], 0 or 1, for losses [B]."""
         del target
         check_losses(losses)
+        check_batch(losses, self.pace)
         return self_paced(losses, self.pace(len(losses)))
 
 
@@ -176,12 +202,13 @@ class HardExamples(nn.Module):
 
     def __init__(self, pace: Pace) -> None:
         super().__init__()
-        self.pace = pace
+        self.pace = check_pace(pace)
 
     def forward(self, losses: Tensor, target: Tensor | None = None) -> Tensor:
         """Weights [B], 0 or 1, for losses [B]."""
         del target
         check_losses(losses)
+        check_batch(losses, self.pace)
         return hard_examples(losses, self.pace(len(losses)))
 
 
@@ -205,12 +232,19 @@ class ClassWiseHardExamples(nn.Module):
 
     def __init__(self, pace: Pace) -> None:
         super().__init__()
-        self.pace = pace
+        self.pace = check_pace(pace)
 
     def forward(self, losses: Tensor, target: Tensor) -> Tensor:
         """Weights [B], 0 or 1, for losses [B] and labels [B] or shares [B, K]."""
         check_losses(losses)
+        check_batch(losses, self.pace)
         check_tensor(target, "target")
-        self.pace(len(losses))  # refuses more than the pace was made for
+        check_same_device(losses, target, "losses", "target")
+        if target.ndim not in (1, 2) or len(target) != len(losses) or 0 in target.shape[1:]:
+            raise ValueError(f"target: expected one for each of {len(losses)} losses, got shape {list(target.shape)}")
+        if target.ndim == 2:
+            check_floating(target, "target")  # labels [B, 1] are no shares of one class
+        else:
+            check_labels(target, name="target")
         labels = target.argmax(1) if target.ndim == 2 else target
         return class_wise_hard_examples(losses, labels, self.pace.kept)

@@ -7,10 +7,12 @@ import math
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_number, check_whole
+from longtail_mix._checks import check_integers, check_number, check_same_device, check_whole, values_are_readable
 from longtail_mix.schedule import EpochSchedule
 
 __all__ = ["Pace"]
+
+LARGEST_BATCH = 2**20  # one number is kept for each size
 
 
 class Pace(EpochSchedule):
@@ -43,7 +45,7 @@ class Pace(EpochSchedule):
     def __init__(self, epochs: int, batch_size: int, alpha: float | None = None) -> None:
         super().__init__()
         check_whole(epochs, "epochs", 1)
-        check_whole(batch_size, "batch_size", 1)
+        check_whole(batch_size, "batch_size", 1, LARGEST_BATCH)
         if alpha is not None:
             check_number(alpha, "alpha")
             if not 0.0 < alpha < math.inf:
@@ -55,7 +57,7 @@ class Pace(EpochSchedule):
 
     def count(self, batch_size: int) -> int:
         """How many of `batch_size` images count in this epoch."""
-        check_whole(batch_size, "batch_size", 0)
+        check_whole(batch_size, "batch_size", 0, LARGEST_BATCH)
         if batch_size == 0:
             return 0
         if self.alpha is not None:
@@ -75,10 +77,18 @@ class Pace(EpochSchedule):
         """M as an integer tensor on the device of the module, for one M or for a tensor of them.
 
         Raises:
-            ValueError: a number of images beyond ``batch_size``.
+            TypeError, ValueError: numbers that are not whole, below 0 or beyond ``batch_size``.
         """
-        if not isinstance(batch_size, Tensor) and batch_size > self.batch_size:
-            raise ValueError(f"losses: expected at most batch_size = {self.batch_size} of them, got {batch_size}")
+        if isinstance(batch_size, Tensor):
+            check_integers(batch_size, "batch_size")
+            check_same_device(self.kept, batch_size, "this module", "batch_size")
+            if values_are_readable(batch_size) and ((batch_size < 0) | (batch_size > self.batch_size)).any():
+                raise ValueError(f"batch_size: expected 0 to {self.batch_size}, got {batch_size.tolist()}")
+            return self.kept[batch_size.long()]
+        if not torch.compiler.is_compiling():  # there it may be a symbol
+            check_whole(batch_size, "batch_size", 0)
+        if batch_size > self.batch_size:
+            raise ValueError(f"batch_size: expected at most {self.batch_size} losses, got {batch_size}")
         return self.kept[batch_size]
 
     def extra_repr(self) -> str:

@@ -60,7 +60,7 @@ CENTRE = torch.tensor([[1, 1]])
     ("arguments", "error", "message"),
     [
         (([[1, 1]], LAM, 4, 4), TypeError, "centres: expected a torch.Tensor, got list"),
-        ((CENTRE.float(), LAM, 4, 4), ValueError, "centres: expected integers"),
+        ((CENTRE.float(), LAM, 4, 4), TypeError, "centres: expected integer values, got torch.float32"),
         ((CENTRE[0], LAM, 4, 4), ValueError, r"centres: expected integers \[B, 2\], got torch.int64 \[2\]"),
         ((CENTRE, LAM.long(), 4, 4), TypeError, "lam: expected a floating-point tensor"),
         ((CENTRE, LAM[:0], 4, 4), ValueError, r"lam: expected one for each of 1 centres, got shape \[0\]"),

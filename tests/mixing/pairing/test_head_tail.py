@@ -154,7 +154,7 @@ LABELS = torch.tensor([0, 1])
         (LABELS - 3, MASK, ~MASK, ValueError, r"labels: expected labels from 0 to 1, got \[-3, -2\]"),
         (LABELS.to("meta"), MASK, ~MASK, ValueError, "labels: expected device cpu like is_tail, got meta"),
         (LABELS, MASK.int(), ~MASK, TypeError, "is_tail: expected a bool tensor, got torch.int32"),
-        (LABELS, MASK, "head", TypeError, "is_head: expected a bool tensor, got str"),
+        (LABELS, MASK, "head", TypeError, "is_head: expected a torch.Tensor, got str"),
         (LABELS, MASK, MASK[:1], ValueError, r"is_head: expected one entry a class, got shape \[1\]"),
         (LABELS, MASK[None], MASK, ValueError, r"is_tail: expected one entry a class, got shape \[1, 2\]"),
     ],

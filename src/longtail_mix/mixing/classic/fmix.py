@@ -52,6 +52,7 @@ def fmix_mask(noise: Tensor, lam: Tensor, height: int, width: int, decay: float 
     y = torch.fft.fftfreq(height, device=noise.device).unsqueeze(1)
     x = torch.fft.rfftfreq(width, device=noise.device)
     frequency = (y.square() + x.square()).sqrt().clamp(min=1 / max(height, width))
+    noise = noise.to(torch.promote_types(noise.dtype, torch.float32))  # transforms know no half precision
     spectrum = torch.complex(noise[:, 0], noise[:, 1]) / frequency**decay
     grey = torch.fft.irfft2(spectrum, (height, width))
     count = (lam * (height * width)).round()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_floating, check_number, check_same_device
+from longtail_mix._checks import check_floating, check_number, check_same_device, check_whole
 from longtail_mix.mixing.mix import Mix, Pairs
 from longtail_mix.mixing.record import MixRecord, pixel_grid
 
@@ -36,6 +36,8 @@ def smooth_mask(centre: Tensor, spread: Tensor, height: int, width: int) -> Tens
     check_floating(centre, "centre")
     check_floating(spread, "spread")
     check_same_device(centre, spread, "centre", "spread")
+    check_whole(height, "height", 1)
+    check_whole(width, "width", 1)
     if centre.shape != (*spread.shape, 2):
         raise ValueError(f"centre: expected {[*spread.shape, 2]}, one (x, y) a spread, got {list(centre.shape)}")
     size = torch.tensor([width, height], device=centre.device, dtype=centre.dtype)

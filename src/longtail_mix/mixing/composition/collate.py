@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
+from longtail_mix._checks import check_callable
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["MixCollate"]
@@ -53,6 +54,8 @@ class MixCollate:
         keys: tuple[str, str] = ("pixel_values", "labels"),
         follows: nn.Module | None = None,
     ) -> None:
+        check_callable(mix, "mix", "a mix of images and labels")
+        check_callable(collate, "collate", "a function of a list of samples")
         self.mix = mix
         self.collate = collate
         self.keys = keys
@@ -60,7 +63,12 @@ class MixCollate:
 
     def __call__(self, samples: list[Any]) -> Any:
         """The batch of a list of samples: ``(images, MixedTarget)``, or a dictionary with both under their keys."""
-        batch = self.collate(samples)
+        if not isinstance(samples, list | tuple):
+            raise TypeError(f"samples: expected a list of samples, got {samples!r:.80}")
+        try:
+            batch = self.collate(samples)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise TypeError(f"samples: expected what can be collated, got {type(error).__name__}: {error}") from error
         if isinstance(batch, Mapping):
             missing = [key for key in self.keys if key not in batch]
             if missing:

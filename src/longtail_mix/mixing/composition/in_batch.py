@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_floating, check_same_device
-from longtail_mix.mixing._pairs import check_labelled_images, only_where
+from longtail_mix._checks import check_callable
+from longtail_mix.mixing._pairs import check_labelled_images, check_maps, only_where
 from longtail_mix.mixing.mix import mix_with_record
 from longtail_mix.mixing.pairing import Pairing
 from longtail_mix.mixing.record import MixRecord, unmixed
@@ -52,6 +52,7 @@ class InBatch(nn.Module):
 
     def __init__(self, mix: nn.Module, pairing: Pairing) -> None:
         super().__init__()
+        check_callable(mix, "mix", "a module that mixes two images")
         if not callable(getattr(pairing, "partners", None)):
             raise TypeError(
                 f"pairing: expected a module with partners(labels, generator), got {type(pairing).__name__}"
@@ -105,8 +106,5 @@ class InBatch(nn.Module):
         pairs = (images, labels, images[partner], labels[partner])
         if maps is None:
             return partner, chosen, pairs
-        check_floating(maps, "maps")
-        check_same_device(images, maps, "images", "maps")
-        if len(maps) != len(images):
-            raise ValueError(f"maps: expected one for each of {len(images)} images, got {len(maps)}")
+        check_maps(maps, images, "maps")
         return partner, chosen, (*pairs, maps, maps[partner])

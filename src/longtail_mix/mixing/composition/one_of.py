@@ -8,7 +8,7 @@ from math import isfinite
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_number
+from longtail_mix._checks import as_numbers
 from longtail_mix.mixing.mix import Mix, Pairs
 from longtail_mix.mixing.record import MixRecord, identity_grid
 
@@ -42,14 +42,14 @@ class OneOf(Mix):
 
     def __init__(self, mixes: Sequence[Mix], weights: Sequence[float] | None = None, each_image: bool = True) -> None:
         super().__init__()
+        if not isinstance(mixes, Sequence):
+            raise TypeError(f"mixes: expected a sequence of mixes, got {type(mixes).__name__}")
         if not mixes:
             raise ValueError("mixes: expected at least one, got none")
         for mix in mixes:
             if not isinstance(mix, Mix):
                 raise TypeError(f"mixes: expected mixes (longtail_mix.Mix), got {type(mix).__name__}")
-        weights = [1.0] * len(mixes) if weights is None else list(weights)
-        for weight in weights:
-            check_number(weight, "weights")
+        weights = [1.0] * len(mixes) if weights is None else as_numbers(weights, "weights").tolist()
         if len(weights) != len(mixes) or not all(isfinite(w) and w >= 0 for w in weights) or not sum(weights):
             raise ValueError(f"weights: expected {len(mixes)} finite numbers of at least 0, not all 0, got {weights}")
         self.mixes = nn.ModuleList(mixes)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_probability
+from longtail_mix._checks import check_callable, check_probability
 from longtail_mix.mixing.composition.sometimes import Sometimes
 from longtail_mix.mixing.record import MixRecord
 from longtail_mix.schedule import EpochSchedule
@@ -43,6 +43,7 @@ class Scheduled(EpochSchedule):
 
     def __init__(self, mix: nn.Module, probability: Callable[[int], float]) -> None:
         super().__init__()
+        check_callable(probability, "probability", "a function from the epoch to a probability")
         self.probability = probability
         self.sometimes = Sometimes(mix, 0.0)
         self._now = torch.zeros(())  # a tensor, of whose value a compiled graph makes no constant

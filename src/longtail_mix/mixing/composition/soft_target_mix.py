@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_number, check_whole
+from longtail_mix._checks import MOST_CLASSES, check_callable, check_number, check_whole
 from longtail_mix.targets import MixedTarget, soft_labels
 
 __all__ = ["SoftTargetMix"]
@@ -53,7 +53,8 @@ class SoftTargetMix(nn.Module):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        check_whole(num_classes, "num_classes", 1)
+        check_callable(mix, "mix", "a mix of images and labels")
+        check_whole(num_classes, "num_classes", 1, MOST_CLASSES)
         check_number(label_smoothing, "label_smoothing")
         if not 0.0 <= label_smoothing < 1.0:
             raise ValueError(f"label_smoothing: expected a number from 0 to less than 1, got {label_smoothing}")

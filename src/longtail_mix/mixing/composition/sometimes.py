@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_generator, check_probability
-from longtail_mix.mixing._pairs import check_pairs, only_where
+from longtail_mix._checks import check_callable, check_generator, check_probability
+from longtail_mix.mixing._pairs import check_maps, check_pairs, only_where
 from longtail_mix.mixing.mix import mix_with_record
 from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.targets import MixedTarget
@@ -41,6 +41,7 @@ class Sometimes(nn.Module):
 
     def __init__(self, mix: nn.Module, probability: float) -> None:
         super().__init__()
+        check_callable(mix, "mix", "a module that mixes two images")
         check_probability(probability)
         self.mix = mix
         self.probability = probability
@@ -58,6 +59,10 @@ class Sometimes(nn.Module):
         if not self.training:
             check_pairs(first, first_labels, second, second_labels)
             return first, MixedTarget.hard(first_labels)
+        check_pairs(first, first_labels, second, second_labels)
+        for one in maps:
+            if one is not None:
+                check_maps(one, first, "maps")
         mixed, target = self.mix(first, first_labels, second, second_labels, *maps, generator=generator)
         chosen = self._draw(first_labels, generator)
         return only_where(chosen, first, first_labels, mixed, target)

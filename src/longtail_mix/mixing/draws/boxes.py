@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_generator, check_same_device, check_share, check_tensor, check_whole
+from longtail_mix._checks import (
+    check_generator,
+    check_integers,
+    check_same_device,
+    check_share,
+    check_whole,
+    values_are_readable,
+)
 
 __all__ = ["boxes_around", "random_boxes"]
 
@@ -26,22 +33,27 @@ def boxes_around(centres: Tensor, lam: Tensor, height: int, width: int) -> Tenso
         Boxes (x1, y1, x2, y2) [B, 4], int64; x2 and y2 are the first pixels outside.
 
     Raises:
-        TypeError, ValueError: shapes, dtypes, devices or sizes that do not fit.
+        TypeError, ValueError: shapes, dtypes, devices or sizes that do not fit; centres outside the image (on the CPU,
+            uncompiled).
 
     Example:
         >>> boxes_around(torch.tensor([[4, 4], [0, 7]]), torch.tensor([0.75, 0.75]), height=8, width=8)
         tensor([[2, 2, 6, 6],
                 [0, 5, 2, 8]])
     """
-    check_tensor(centres, "centres")
+    check_integers(centres, "centres")
     check_share(lam, "lam")
-    if centres.is_floating_point() or centres.ndim != 2 or centres.shape[1] != 2:
+    if centres.ndim != 2 or centres.shape[1] != 2:
         raise ValueError(f"centres: expected integers [B, 2], got {centres.dtype} {list(centres.shape)}")
     if lam.shape != centres.shape[:1]:
         raise ValueError(f"lam: expected one for each of {len(centres)} centres, got shape {list(lam.shape)}")
     check_same_device(centres, lam, "centres", "lam")
     check_whole(height, "height", 1)
     check_whole(width, "width", 1)
+    if values_are_readable(centres) and len(centres):
+        (x1, y1), (x2, y2) = centres.amin(0).tolist(), centres.amax(0).tolist()
+        if min(x1, y1) < 0 or x2 >= width or y2 >= height:
+            raise ValueError(f"centres: expected pixels of an image of {height}x{width}, got {(x1, y1)} to {(x2, y2)}")
     half = 0.5 * torch.sqrt(1 - lam)
     half_width, half_height = (half * width).long(), (half * height).long()
     x, y = centres.long().unbind(1)
@@ -74,6 +86,10 @@ def random_boxes(lam: Tensor, height: int, width: int, generator: torch.Generato
         torch.Size([2, 4])
     """
     check_share(lam, "lam")
+    if lam.ndim != 1:
+        raise ValueError(f"lam: expected one for each image [B], got shape {list(lam.shape)}")
+    check_whole(height, "height", 1)
+    check_whole(width, "width", 1)
     check_generator(generator, lam.device)
     draw = torch.empty((*lam.shape, 2), device=lam.device).uniform_(generator=generator)
     x, y = (draw[..., 0] * width).long(), (draw[..., 1] * height).long()

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_map, check_same_device
+from longtail_mix._checks import check_callable, check_map, check_same_device
 from longtail_mix.mixing.mix import Mix, Pairs
 from longtail_mix.saliency import SaliencyMap
 
@@ -22,6 +22,8 @@ class GuidedMix(Mix):
         super().__init__()
         if saliency is not None and (mean is not None or std is not None):
             raise ValueError("mean, std: expected None beside a saliency of your own, which has to hold them itself")
+        if saliency is not None:
+            check_callable(saliency, "saliency", "a module from images to maps")
         self.saliency = self.detector(mean=mean, std=std) if saliency is None else saliency
 
     def first_map(self, pairs: Pairs) -> Tensor:

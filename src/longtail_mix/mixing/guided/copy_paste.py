@@ -9,7 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_floating, check_number, check_positive, check_probability, check_same_device
+from longtail_mix._checks import (
+    check_finite,
+    check_floating,
+    check_number,
+    check_positive,
+    check_probability,
+    check_same_device,
+)
+from longtail_mix._precision import without_autocast
 from longtail_mix.mixing.guided._guide import GuidedMix
 from longtail_mix.mixing.guided.soft_edges import check_mask, soft_edges
 from longtail_mix.mixing.mix import Pairs
@@ -52,6 +60,7 @@ def placed_grid(lesion: Tensor, angle: Tensor, scale: Tensor, place: Tensor, mov
     check_probability(move, "move")
     for values, name, shape in ((angle, "angle", []), (scale, "scale", []), (place, "place", [2])):
         check_floating(values, name)
+        check_finite(values, name)
         check_same_device(lesion, values, "lesion", name)
         if list(values.shape) != [len(lesion), *shape]:
             raise ValueError(f"{name}: expected shape {[len(lesion), *shape]}, got {list(values.shape)}")
@@ -163,7 +172,7 @@ class CopyPaste(GuidedMix):
         angle = (2 * draw[:, 0] - 1) * (self.degrees * pi / 180)
         scale = torch.exp(smallest + draw[:, 1] * (largest - smallest))
         grid = placed_grid(lesion, angle, scale, draw[:, 2:], self.move)
-        with torch.autocast(lesion.device.type, enabled=False):
+        with without_autocast(lesion):
             shown = F.grid_sample(lesion.to(torch.float32), grid, align_corners=False) >= 0.5
         if self.hide:
             shown = shown | (self.second_map(pairs) > self.threshold)

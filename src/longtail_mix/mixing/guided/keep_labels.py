@@ -33,6 +33,8 @@ class KeepLabels(Mix):
 
     def __init__(self, spmix: SPMix) -> None:
         super().__init__()
+        if not isinstance(spmix, SPMix):
+            raise TypeError(f"spmix: expected an SPMix, got {type(spmix).__name__}")
         self.spmix = spmix
 
     def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:

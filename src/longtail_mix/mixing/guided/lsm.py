@@ -10,6 +10,7 @@ from torch import Tensor
 
 from longtail_mix._checks import (
     check_alike,
+    check_callable,
     check_divisible,
     check_map,
     check_same_device,
@@ -140,6 +141,9 @@ def block_mask(cam: Tensor, height: int, width: int, block_size: int) -> tuple[T
     check_map(cam, "cam")
     check_whole(height, "height", 1)
     check_whole(width, "width", 1)
+    check_whole(block_size, "block_size", 1)
+    if height % block_size or width % block_size:
+        raise ValueError(f"height, width: expected multiples of the block size {block_size}, got {height}x{width}")
     if cam.shape[-2] > height or cam.shape[-1] > width:
         raise ValueError(
             f"cam: expected a map of at most {height}x{width} like the image, got {cam.shape[-2]}x{cam.shape[-1]}"
@@ -214,7 +218,13 @@ def _by_blocks(
         _check_cam(head_cam, tail, "head_cam")
         _, head_map = block_mask(head_cam, height, width, block_size)
         head_map = head_map.to(tail_map.dtype)
-    return MixRecord(mask, label_weight(mask, tail_map, head_map))
+    check_callable(label_weight, "label_weight", "a function of mask and maps")
+    lam = label_weight(mask, tail_map, head_map)
+    check_share(lam, "label_weight")
+    check_same_device(tail, lam, "tail", "label_weight")
+    if lam.shape != tail.shape[:1]:
+        raise ValueError(f"label_weight: expected one for each of {len(tail)} images, got shape {list(lam.shape)}")
+    return MixRecord(mask, lam)
 
 
 def _check_cam(cam: Tensor, tail: Tensor, name: str) -> None:
@@ -252,8 +262,7 @@ class LSM(Mix):
     def __init__(self, block_size: int = 4, label_weight: LabelWeight = semantic_weight) -> None:
         super().__init__()
         check_whole(block_size, "block_size", 1)
-        if not callable(label_weight):
-            raise TypeError(f"label_weight: expected a function of mask and maps, got {label_weight!r}")
+        check_callable(label_weight, "label_weight", "a function of mask and maps")
         self.block_size = block_size
         self.label_weight = label_weight
 
@@ -269,6 +278,10 @@ class LSM(Mix):
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, MixedTarget]:
         """Mix pairs as their maps say."""
+        check_pairs(tail, tail_labels, head, head_labels, "tail", "head")
+        _check_cam(tail_cam, tail, "tail_cam")
+        if head_cam is not None:
+            _check_cam(head_cam, tail, "head_cam")
         return super().forward(tail, tail_labels, head, head_labels, tail_cam, head_cam, generator=generator)
 
     def rule(

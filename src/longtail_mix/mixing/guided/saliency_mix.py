@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_generator, check_map, check_positive, check_same_device
+from longtail_mix._checks import check_callable, check_generator, check_map, check_positive, check_same_device
 from longtail_mix.mixing._pairs import check_lam, check_pairs
 from longtail_mix.mixing.classic.cutmix import outside_boxes
 from longtail_mix.mixing.draws import boxes_around, draw_lam
@@ -41,7 +41,7 @@ def saliency_peaks(saliency: Tensor, generator: torch.Generator | None = None) -
     check_map(saliency)
     check_generator(generator, saliency.device)
     values = saliency.flatten(1)
-    draw = torch.empty_like(values, dtype=torch.float32).uniform_(generator=generator)
+    draw = torch.empty(values.shape, device=values.device).uniform_(generator=generator)
     pixel = torch.where(values == values.amax(1, keepdim=True), draw, -1.0).argmax(1)
     width = saliency.shape[-1]
     return torch.stack([pixel % width, pixel // width], 1)
@@ -146,6 +146,8 @@ class SaliencyMix(Mix):
         check_positive(alpha, "alpha")
         if saliency is not None and (mean is not None or std is not None):
             raise ValueError("mean, std: expected None beside a saliency of your own, which has to hold them itself")
+        if saliency is not None:
+            check_callable(saliency, "saliency", "a module from images to maps")
         self.alpha = alpha
         self.saliency = SaliencyMap(mean, std) if saliency is None else saliency
 

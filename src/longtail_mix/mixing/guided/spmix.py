@@ -9,20 +9,19 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import (
     check_alike,
+    check_callable,
+    check_divisible,
     check_finite,
     check_images,
-    check_map,
-    check_map_form,
-    check_same_device,
     values_are_readable,
 )
-from longtail_mix.mixing._pairs import check_any_images, check_labelled_images
+from longtail_mix.mixing._pairs import check_any_images, check_labelled_images, check_saliency
 from longtail_mix.mixing.pairing._partners import as_pairs
 from longtail_mix.mixing.pairing.balanced import BalancedPairing
 from longtail_mix.mixing.pairing.head_tail import HeadTailPairing, Pairing
 from longtail_mix.mixing.patch._patch_reference import gather
 from longtail_mix.mixing.patch.patch_mixup import patch_mixup
-from longtail_mix.mixing.ratio.paper import NOISE, PaperRatio, paper_ratio
+from longtail_mix.mixing.ratio.paper import NOISE, PaperRatio, check_ratio_options, paper_ratio
 from longtail_mix.mixing.ratio.released import ReleasedRatio
 from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.saliency import (
@@ -81,6 +80,8 @@ def spmix(
     check_images(tail, "tail")
     check_images(head, "head")
     check_alike(tail, head, "tail", "head")
+    check_ratio_options(patch_size, alpha, noise)
+    check_divisible(tail, patch_size, "tail")
     tail_map, head_map = saliency_map(tail, mean, std), saliency_map(head, mean, std)
     return patch_mixup(tail, head, paper_ratio(tail_map, head_map, patch_size, alpha, noise, generator))
 
@@ -155,6 +156,13 @@ class SPMix(nn.Module):
             raise ValueError(
                 "patch_size, alpha, noise: expected the defaults beside a recipe of your own, which holds its own"
             )
+        for given, name in ((saliency, "saliency"), (recipe, "recipe")):
+            if given is not None:
+                check_callable(given, name, "a module")
+        if pairing is not None and not callable(getattr(pairing, "partners", None)):
+            raise TypeError(
+                f"pairing: expected a module with partners(labels, generator), got {type(pairing).__name__}"
+            )
         if pairing is None and class_counts is not None:
             pairing = HeadTailPairing(class_counts)
         self.saliency = SaliencyMap(mean, std) if saliency is None else saliency
@@ -225,7 +233,7 @@ class SPMix(nn.Module):
             return images, labels, unmixed(images)._replace(partner=alone)
         partner, mixed = self.pairing.partners(labels, generator)
         if maps is not None:
-            self._check_maps(maps, images)
+            check_saliency(maps, images, "maps")
         only_some = values_are_readable(images) and len(images) > 0
         # On a CPU only what is mixed is made; elsewhere batches keep one shape, and nothing waits for the device.
         make = self._ratio_of_pairs if only_some else self._ratio_of_all
@@ -286,7 +294,7 @@ class SPMix(nn.Module):
                 f"got shape {list(images.shape)}; give the maps, or a saliency for such images"
             )
         found: Tensor = self.saliency(images.expand(-1, 3, -1, -1) if ours and channels == 1 else images)
-        return found
+        return _in_unit(check_saliency(found, images))
 
     def ratio(self, tail: Tensor, head: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Share of the tail in each patch, [B, 1, h, w], for pairs of images [B, C, H, W]."""
@@ -307,16 +315,6 @@ class SPMix(nn.Module):
             check_any_images(head, "head")
             return tail
         return self.mix(tail, head, self.ratio(tail, head, generator))
-
-    @staticmethod
-    def _check_maps(maps: Tensor, images: Tensor) -> None:
-        if isinstance(maps, Tensor) and maps.dtype == torch.uint8:
-            check_map_form(torch.empty(maps.shape, device="meta"), "maps")
-        else:
-            check_map(maps, "maps")
-        check_same_device(images, maps, "images", "maps")
-        if maps.shape[0] != images.shape[0] or maps.shape[-2:] != images.shape[-2:]:
-            raise ValueError(f"maps: expected one map for each image of {list(images.shape)}, got {list(maps.shape)}")
 
 
 def _in_unit(maps: Tensor) -> Tensor:

@@ -150,7 +150,10 @@ class MixInside:
         finally:
             self._mix = None
         if self._times == 0:
-            raise RuntimeError(f"layer: expected one that the forward reaches, got a {type(self.layer).__name__}")
+            raise RuntimeError(
+                f"layer: expected one that the forward reaches, got a {type(self.layer).__name__}; a compiled model "
+                "that ran before does not see it: enter MixInside before its first run, or compile the step around it"
+            )
         if isinstance(output, Tensor) and (output.ndim == 0 or len(output) != pairs):
             raise RuntimeError(
                 f"layer: expected all that comes after to depend on it alone, with one output for each of {pairs} "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from longtail_mix._checks import check_has_values
+
 
 def draw_partners(weights: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
     """Draw for each row one column with probability proportional to its weight.
@@ -19,7 +21,7 @@ def draw_partners(weights: Tensor, generator: torch.Generator | None) -> tuple[T
     Returns:
         Columns [B], int64, and [B] bool: false for a row without any positive weight.
     """
-    arrivals = torch.empty_like(weights).exponential_(generator=generator) / weights
+    arrivals = torch.empty(weights.shape, device=weights.device).exponential_(generator=generator) / weights
     allowed = weights > 0
     has_partner = allowed.any(1)
     rows = torch.arange(len(weights), device=weights.device)
@@ -31,5 +33,6 @@ def draw_partners(weights: Tensor, generator: torch.Generator | None) -> tuple[T
 
 def as_pairs(partner: Tensor, mixed: Tensor) -> tuple[Tensor, Tensor]:
     """Indices of the images that are mixed [M] and of their partners [M]; M depends on the values."""
+    check_has_values(mixed, "labels")
     index = mixed.nonzero().squeeze(1)
     return index, partner[index]

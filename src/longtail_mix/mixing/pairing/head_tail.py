@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from longtail_mix._checks import (
     check_class_counts,
     check_generator,
+    check_has_values,
     check_labels,
     check_probability,
     check_same_device,
+    check_tensor,
     check_whole_numbers,
 )
 from longtail_mix.class_groups import many_medium_few
@@ -66,7 +68,7 @@ def head_tail_partners(
     check_labels(labels, len(is_tail))
     check_same_device(is_tail, labels, "is_tail", "labels")
     check_generator(generator, labels.device)
-    labels = labels.long()
+    labels = labels.long().contiguous()
     # uniform_ and not rand, which does not compile for a changing batch size with a generator argument
     draw = torch.empty((2, len(labels)), device=labels.device).uniform_(generator=generator)
     rows = torch.arange(len(labels), device=labels.device)
@@ -122,11 +124,15 @@ def head_tail_pairing(
         (tensor([0, 2]), tensor([1, 1]))
     """
     partner, mixed = head_tail_partners(labels, is_tail, is_head, generator, probability)
+    check_has_values(labels, "labels")
     tail_index = mixed.nonzero().squeeze(1)
     return tail_index, partner[tail_index]
 
 
 def _check_classes(is_tail: Tensor, is_head: Tensor) -> None:
+    check_tensor(is_tail, "is_tail")
+    check_tensor(is_head, "is_head")
+    check_same_device(is_tail, is_head, "is_tail", "is_head")
     for mask, name in ((is_tail, "is_tail"), (is_head, "is_head")):
         if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
             raise TypeError(f"{name}: expected a bool tensor, got {getattr(mask, 'dtype', type(mask).__name__)}")
@@ -188,11 +194,13 @@ class HeadTailPairing(nn.Module):
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """A partner for each image, [B], and which images have one, [B]: see :func:`head_tail_partners`."""
+        check_labels(labels)
         is_tail, is_head = self.is_tail.to(labels.device), self.is_head.to(labels.device)
         return head_tail_partners(labels, is_tail, is_head, generator, self.probability)
 
     def forward(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Indices of tail images [M] and of the head images drawn for them [M]."""
+        check_labels(labels)
         is_tail, is_head = self.is_tail.to(labels.device), self.is_head.to(labels.device)
         return head_tail_pairing(labels, is_tail, is_head, generator, self.probability)
 

@@ -54,7 +54,11 @@ def weighted_partners(
     check_labels(labels, len(class_weights))
     check_same_device(class_weights, labels, "class_weights", "labels")
     check_generator(generator, labels.device)
-    weights = class_weights[labels.long()].to(torch.float32)
+    # Relative to the largest, and what is above 0 stays so: a draw is divided by it.
+    largest = class_weights.max().double()
+    relative = (class_weights.double() / torch.where(largest > 0, largest, 1.0)).to(torch.float32)
+    relative = torch.where(class_weights > 0, relative.clamp(min=1 / LARGEST_WEIGHT), 0.0)
+    weights = relative[labels.long()]
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     return draw_partners(weights.expand(len(labels), -1).masked_fill(itself, 0), generator)
 
@@ -102,6 +106,7 @@ class InverseFrequencyPairing(nn.Module):
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """A partner for each image, [B], and which images have one, [B]: see :func:`weighted_partners`."""
+        check_labels(labels)
         counts = self.class_counts.to(labels.device)
         check_counted(labels, counts)
         # Relative to the most frequent class, so that a high power does not underflow.

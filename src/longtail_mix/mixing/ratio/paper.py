@@ -98,9 +98,11 @@ def _ratio_of(
     return a_few_at_a_time(of_some, first, *others, starts)
 
 
-def _check(maps: Tensor, patch_size: int, alpha: float, noise: float, generator: torch.Generator | None) -> None:
+def _check(
+    maps: Tensor, patch_size: int, alpha: float, noise: float, generator: torch.Generator | None, name: str = "saliency"
+) -> None:
     check_ratio_options(patch_size, alpha, noise)
-    check_divisible(maps, patch_size, "saliency")
+    check_divisible(maps, patch_size, name)
     check_generator(generator, maps.device)
 
 
@@ -174,7 +176,7 @@ def paper_ratio(
     check_map_form(tail, "tail")
     check_map_form(head, "head")
     check_alike(tail, head, "tail", "head")
-    _check(tail, patch_size, alpha, noise, generator)
+    _check(tail, patch_size, alpha, noise, generator, "tail")
     return _ratio_of({"tail": tail, "head": head}, patch_size, alpha, noise, generator)
 
 
