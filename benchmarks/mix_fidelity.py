@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from atomic_files import write_text
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -42,6 +41,7 @@ from longtail_mix import (
     SPMix,
 )
 from longtail_mix.metrics import mix_fidelity
+from reproduction.training.atomic_files import write_text
 
 SUMMARY = "what each mix keeps of the lesions, against their true masks"
 
