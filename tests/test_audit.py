@@ -171,7 +171,11 @@ def test_item_05_where_values_are_not_read_an_infinite_feature_makes_the_map_nan
     ids=["size", "number", "range"],
 )
 def test_item_06_the_maps_of_a_saliency_module_are_checked(saliency, message: str) -> None:
-    spmix = lm.SPMix(saliency=saliency, patch_size=4, pairing=lm.BalancedPairing())
+    class Detector(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return saliency(images)
+
+    spmix = lm.SPMix(saliency=Detector(), patch_size=4, pairing=lm.BalancedPairing())
     images = torch.rand(4, 3, 8, 8)
     with pytest.raises(ValueError, match=message):
         spmix(images, torch.tensor([0, 0, 1, 1]))

@@ -70,7 +70,7 @@ def mutated(value: Any, batch: Batch) -> Any:
             return value[:at]
         if changed == "longer":
             return value + value
-        if changed == "tensor" and all(isinstance(v, (int, float)) for v in value):
+        if changed == "tensor" and all(isinstance(v, int | float) and abs(v) < 2**63 for v in value):
             return _mutated_tensor(torch.tensor(value, device=batch.device), batch)
     return batch.pick(*NUMBERS, *WRONG)
 
@@ -98,7 +98,7 @@ def _mutated_tensor(tensor: Tensor, batch: Batch) -> Any:
 
 
 def _one_value_changed(tensor: Tensor, batch: Batch) -> Tensor:
-    if not tensor.numel() or tensor.device.type == "meta" or tensor.dtype == torch.bool:
+    if not tensor.numel() or tensor.device.type == "meta" or tensor.dtype == torch.bool or tensor.is_complex():
         return tensor
     if tensor.is_floating_point():
         info = torch.finfo(tensor.dtype)

@@ -143,7 +143,7 @@ def block_mask(cam: Tensor, height: int, width: int, block_size: int) -> tuple[T
     check_whole(width, "width", 1)
     check_whole(block_size, "block_size", 1)
     if height % block_size or width % block_size:
-        raise ValueError(f"height, width: expected multiples of the block size {block_size}, got {height}x{width}")
+        raise ValueError(f"height, width: expected both divisible by the patch size {block_size}, got {height}x{width}")
     if cam.shape[-2] > height or cam.shape[-1] > width:
         raise ValueError(
             f"cam: expected a map of at most {height}x{width} like the image, got {cam.shape[-2]}x{cam.shape[-1]}"

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import (
     check_alike,
-    check_callable,
     check_divisible,
     check_finite,
     check_images,
@@ -157,8 +156,8 @@ class SPMix(nn.Module):
                 "patch_size, alpha, noise: expected the defaults beside a recipe of your own, which holds its own"
             )
         for given, name in ((saliency, "saliency"), (recipe, "recipe")):
-            if given is not None:
-                check_callable(given, name, "a module")
+            if given is not None and not isinstance(given, nn.Module):
+                raise TypeError(f"{name}: expected a torch.nn.Module, got {type(given).__name__}")
         if pairing is not None and not callable(getattr(pairing, "partners", None)):
             raise TypeError(
                 f"pairing: expected a module with partners(labels, generator), got {type(pairing).__name__}"
