@@ -63,6 +63,7 @@ def supervised_contrastive_loss(
         TypeError, ValueError: shapes, dtypes, devices or labels that do not fit.
 
     Example:
+        >>> import torch
         >>> queries = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         >>> supervised_contrastive_loss(queries, torch.tensor([0, 0, 1]), temperature=1.0)
         tensor(0.3133)
@@ -85,6 +86,7 @@ class SupervisedContrastiveLoss(nn.Module):
         [M, D] with labels [M], queue [Q, D] with labels [Q] -> a scalar.
 
     Example:
+        >>> import torch
         >>> queries = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         >>> SupervisedContrastiveLoss(temperature=1.0)(queries, torch.tensor([0, 0, 1]))
         tensor(0.3133)
