@@ -6,8 +6,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
 from longtail_mix import ClassGroups, many_medium_few
 from reproduction.reports.markdown import cell, head, line
 from reproduction.reports.measures import (
@@ -19,7 +17,7 @@ from reproduction.reports.measures import (
     reliability,
     replicates,
 )
-from reproduction.reports.robustness import by_group, on_other_skin, skin_tables
+from reproduction.reports.robustness import by_group, on_other_skin, skin_difference, skin_tables
 from reproduction.training.study import Judged
 
 HEADINGS = {
@@ -96,21 +94,22 @@ def difference(own: Sequence[Judged], base: Sequence[Judged], groups: ClassGroup
     if not seeds:
         return {"seeds": []}
 
-    def of(judged: Sequence[Judged]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        both = sorted((one for one in judged if one.seed in seeds), key=lambda one: one.seed)
-        return measured(both, groups), replicates(both, groups)
+    def both(judged: Sequence[Judged]) -> list[Judged]:
+        return sorted((one for one in judged if one.seed in seeds), key=lambda one: one.seed)
 
-    (mine, my_draws), (theirs, their_draws) = of(own), of(base)
-    return {
-        "seeds": seeds,
-        **{
-            name: {
-                "mean": 100 * (mine[name] - theirs[name]).item(),
-                "interval": interval(my_draws[name] - their_draws[name]),
-            }
-            for name in MEASURES
-        },
+    mine, theirs = both(own), both(base)
+    means, their_means = measured(mine, groups), measured(theirs, groups)
+    drawn, their_draws = replicates(mine, groups), replicates(theirs, groups)
+    result: dict[str, Any] = {
+        name: {
+            "mean": 100 * (means[name] - their_means[name]).item(),
+            "interval": interval(drawn[name] - their_draws[name]),
+        }
+        for name in MEASURES
     }
+    if mine[0].swapped and theirs[0].swapped:
+        result["other_skin"] = skin_difference(mine, theirs, groups)
+    return {"seeds": seeds, **result}
 
 
 def thinned(losses: Sequence[float], points: int = 100) -> list[float]:
@@ -137,4 +136,4 @@ def tables(report: Mapping[str, Any]) -> str:
         cost = statistics.median(row["images_per_second"])
         lines.append(line(name, [*(f"{mean:.1f}" for mean in means), f"{cost:.0f}"]))
     on_skin = {name: row for name, row in rows.items() if "other_skin" in row}
-    return "\n".join([*lines, *(["", *skin_tables(on_skin)] if on_skin else [])])
+    return "\n".join([*lines, *(["", *skin_tables(on_skin, report["baseline"])] if on_skin else [])])

@@ -15,18 +15,39 @@ from reproduction.reports.markdown import cell, head, line
 from reproduction.reports.measures import REPLICATES, interval, lesion_weights, measured, replicates
 from reproduction.training.study import Judged
 
+SKIN_MEASURES = ("changed", "balanced_accuracy", "few_recall")
 
-def on_other_skin(own: Sequence[Judged], groups: ClassGroups) -> dict[str, Any]:
-    """One method on other skin: the share of predictions that change, and the measures there."""
+
+def skin_measures(own: Sequence[Judged], groups: ClassGroups) -> dict[str, tuple[Tensor, Tensor]]:
+    """On other skin: the share of predictions that change, balanced accuracy and the few; each with its replicates."""
     swaps = range(len(own[0].swapped))
     on_swap = [[replace(one, told={"logits": one.swapped[swap]}) for one in own] for swap in swaps]
-    changed = {"mean": 100 * mean_change(own), "interval": interval(change_replicates(own))}
-    result: dict[str, Any] = {"changed": changed}
-    for name in ("balanced_accuracy", "few_recall"):
-        means = torch.stack([measured(judged, groups)[name] for judged in on_swap]).mean()
-        drawn = torch.stack([replicates(judged, groups)[name] for judged in on_swap]).mean(0)
-        result[name] = {"mean": 100 * means.item(), "interval": interval(drawn)}
-    return result
+    means = [measured(judged, groups) for judged in on_swap]
+    drawn = [replicates(judged, groups) for judged in on_swap]
+    changed = torch.tensor(mean_change(own), dtype=torch.float64), change_replicates(own)
+    rest = {
+        name: (torch.stack([m[name] for m in means]).mean(), torch.stack([d[name] for d in drawn]).mean(0))
+        for name in SKIN_MEASURES[1:]
+    }
+    return {"changed": changed, **rest}
+
+
+def on_other_skin(own: Sequence[Judged], groups: ClassGroups) -> dict[str, Any]:
+    """One method, in percent."""
+    measures = skin_measures(own, groups)
+    return {name: {"mean": 100 * mean.item(), "interval": interval(drawn)} for name, (mean, drawn) in measures.items()}
+
+
+def skin_difference(own: Sequence[Judged], base: Sequence[Judged], groups: ClassGroups) -> dict[str, Any]:
+    """A method minus the baseline, of the same seeds, in percentage points, paired by lesion and seed."""
+    mine, theirs = skin_measures(own, groups), skin_measures(base, groups)
+    return {
+        name: {
+            "mean": 100 * (mine[name][0] - theirs[name][0]).item(),
+            "interval": interval(mine[name][1] - theirs[name][1]),
+        }
+        for name in SKIN_MEASURES
+    }
 
 
 def mean_change(own: Sequence[Judged]) -> float:
@@ -72,11 +93,17 @@ def by_group(own: Sequence[Judged]) -> dict[str, dict[str, float]]:
     }
 
 
-def skin_tables(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Lines of Markdown: on other skin, and accuracy by group."""
-    measures = ("changed", "balanced_accuracy", "few_recall")
-    lines = head("on other skin, %", ["predictions that change", "balanced accuracy", "few, mean recall"])
-    lines += [line(name, [cell(row["other_skin"][m]) for m in measures]) for name, row in rows.items()]
+def skin_tables(rows: Mapping[str, Mapping[str, Any]], baseline: str) -> list[str]:
+    """Lines of Markdown: on other skin, differences from the baseline there, and accuracy by group."""
+    headings = ["predictions that change", "balanced accuracy", "few, mean recall"]
+    lines = head("on other skin, %", headings)
+    lines += [line(name, [cell(row["other_skin"][m]) for m in SKIN_MEASURES]) for name, row in rows.items()]
+    changed = {
+        n: row["difference"]["other_skin"] for n, row in rows.items() if "other_skin" in row.get("difference", {})
+    }
+    if changed:
+        lines += ["", *head(f"on other skin, minus {baseline}", headings)]
+        lines += [line(name, [cell(d[m], "+") for m in SKIN_MEASURES]) for name, d in changed.items()]
     groups = next(iter(rows.values()))["groups"]
     lines += ["", *head("accuracy, %", [f"{name} ({group['images']})" for name, group in groups.items()])]
     lines += [line(n, [f"{row['groups'][name]['accuracy']:.1f}" for name in groups]) for n, row in rows.items()]

@@ -91,6 +91,20 @@ def test_predictions_that_change_are_counted_over_images_and_swaps():
     assert change_replicates([one], 10).tolist() == pytest.approx([1 / 3] * 10)
 
 
+def test_differences_on_other_skin_are_paired():
+    base = judged("ce", 0, 1.0)
+    base = replace(base, swapped=(base.logits.roll(1, 1),))  # every prediction changes
+    steady = replace(base, name="mix", swapped=(base.logits,))  # none does
+    report = compare([base, steady], "ce", "test")
+    change = report["rows"]["mix"]["difference"]["other_skin"]
+    assert change["changed"] == {"mean": pytest.approx(-100), "interval": pytest.approx([-100, -100])}
+    groups = many_medium_few(COUNTS)
+    there = measured([replace(base, told={"logits": base.swapped[0]})], groups)["balanced_accuracy"]
+    expected = measured([base], groups)["balanced_accuracy"] - there
+    assert change["balanced_accuracy"]["mean"] == pytest.approx(100 * expected.item())
+    assert "| on other skin, minus ce |" in tables(report)
+
+
 def test_groups_hold_every_image_once():
     own = [judged("ce", 0, 1.0)]
     groups = by_group(own)
