@@ -339,6 +339,7 @@ ARGUMENTS: dict[str, Draw] = {
     "each_image": lambda b: b.pick(True, False),
     "degrees": number(180.0, 0, 30),
     "hide": lambda b: b.pick(True, False),
+    "keep_tone": lambda b: b.pick(True, False),
     "lesion": masks,
     "angle": lambda b: b.uniform(b.size, low=-4, high=4),
     "height": lambda b: b.height,
@@ -447,6 +448,8 @@ HERE: dict[str, dict[str, Draw]] = {
     "Scheduled": {"probability": lambda _: lambda _epoch: 0.5},
     "CopyPaste": {"scale": lambda b: b.pick((0.8, 1.25), [1, 1], (0.1, 9.0)), "threshold": SHARE, "saliency": detector},
     "SkinSwap": {"threshold": SHARE, "saliency": detector},
+    "OtherSkin": {"least": SHARE, "saliency": detector},
+    "fill_in": {"known": maps},
     "placed_grid": {
         "scale": lambda b: b.uniform(b.size, low=0.3, high=3),
         "place": lambda b: b.uniform(b.size, 2),

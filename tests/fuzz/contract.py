@@ -31,7 +31,9 @@ PACKAGE = str(Path(lm.__file__).parent)
 # Beside ValueError and TypeError, where the documentation says so.
 MAY_RAISE: dict[str, tuple[type[Exception], ...]] = {
     **dict.fromkeys(("load_images", "load_masks"), (FileNotFoundError, RuntimeWarning)),
-    **dict.fromkeys(("read_isic2017", "read_isic2018", "read_folder", "read_table"), (FileNotFoundError,)),
+    **dict.fromkeys(
+        ("read_isic2017", "read_isic2018", "read_isic2018_test", "read_folder", "read_table"), (FileNotFoundError,)
+    ),
     **dict.fromkeys(("MixInside", "GradCAM", "MomentumPair"), (RuntimeError,)),
 }
 # NaN where there is nothing to measure, as documented.

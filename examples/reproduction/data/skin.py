@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from kornia.color import rgb_to_lab
 from kornia.filters import box_blur, gaussian_blur2d
 from kornia.morphology import closing, dilation
 from torch import Tensor
 
+from longtail_mix.functional import fill_in
 from reproduction.data.task import Images
 
 
@@ -35,7 +35,7 @@ def on_other_skin(side: Images, number: int, batch_size: int = 256) -> Images:
     for rows in torch.arange(len(side)).split(batch_size):
         own, other = side.images[rows] / 255, side.images[partner[rows]] / 255
         keep = soft(side.masks[rows].float())
-        skin = filled(other, 1 - widened(side.masks[partner[rows]].float(), 1 / 16))
+        skin = fill_in(other, 1 - widened(side.masks[partner[rows]].float(), 1 / 16))
         parts.append((keep * own + (1 - keep) * skin).mul(255).round().to(torch.uint8))
     return replace(side, images=torch.cat(parts))
 
@@ -65,21 +65,6 @@ def soft(mask: Tensor) -> Tensor:
     sigma = mask.shape[-1] / 64
     width = 2 * int(3 * sigma) + 1
     return torch.maximum(mask, gaussian_blur2d(widened(mask, 1 / 42), (width, width), (sigma, sigma)))
-
-
-def filled(images: Tensor, known: Tensor) -> Tensor:
-    """Images [B, 3, H, W] with what is not known [B, 1, H, W] filled in smoothly from what is around it (pull-push).
-
-    Halved again and again, each coarser pixel the mean of the known ones in it; then back, each unknown pixel
-    interpolated from the coarser image. What is known stays as it is; an image of which nothing is becomes black.
-    """
-    if min(images.shape[-2:]) == 1:
-        return images * known
-    weight = F.avg_pool2d(known, 2, ceil_mode=True)
-    mean = F.avg_pool2d(images * known, 2, ceil_mode=True) / weight.clamp(min=1e-6)
-    coarse = filled(mean, (weight > 0).to(known.dtype))
-    guess = F.interpolate(coarse, images.shape[-2:], mode="bilinear", align_corners=False)
-    return torch.lerp(guess, images, known)
 
 
 def skin_tone(images: Tensor) -> Tensor:

@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from longtail_mix import MixedTarget
-from longtail_mix.functional import placed_grid
+from longtail_mix.functional import fill_in, placed_grid
 from reproduction.data.maps import FineGrained, GroundTruth, SkinContrast
-from reproduction.data.skin import filled
 from reproduction.methods.sampling import ByClass, Heads, Natural
 from reproduction.mixes.mix import Counts, Draws, Mix, Mixed, rolled, uniform
 from reproduction.training.batch import Stream
@@ -59,7 +58,7 @@ class OtherSkin(Mix):
         if self.displaced:
             keep, theirs = rolled(keep, pose[:, :2]), rolled(theirs, pose[:, 2:])
         chosen = chosen & (keep.mean((1, 2, 3)) >= self.least)
-        skin = filled(other, 1 - theirs)
+        skin = fill_in(other, (1 - theirs).clamp(0, 1))
         if self.keep_tone:
             skin = (skin + mean_skin(own, 1 - keep) - mean_skin(other, 1 - theirs)).clamp(0, 1)
         if self.degrees or self.move or self.scale != 1:

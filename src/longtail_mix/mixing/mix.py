@@ -69,6 +69,10 @@ class Mix(nn.Module):
         """The mask, the label's weight, and how images are moved if they are; all random draws are made here."""
         raise NotImplementedError
 
+    def prepare(self, pairs: Pairs) -> Pairs:
+        """What the rule sees and what is blended: the pairs, unless a mix changes an image before it mixes."""
+        return pairs
+
     def forward(
         self,
         first: Tensor,
@@ -106,6 +110,7 @@ class Mix(nn.Module):
         check_generator(generator, pairs.first.device)
         if not self.training:
             return pairs.first, MixedTarget.hard(pairs.first_labels), unmixed(pairs.first)
+        pairs = self.prepare(pairs)
         record = self.rule(pairs, generator)
         return (*blend_pairs(*pairs[:4], record), record)
 

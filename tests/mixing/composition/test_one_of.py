@@ -3,7 +3,19 @@
 import pytest
 import torch
 
-from longtail_mix import LSM, CutMix, InBatch, MixUp, OneOf, RandomPairing, ResizeMix, Scheduled, SkinSwap, set_epoch
+from longtail_mix import (
+    LSM,
+    CutMix,
+    InBatch,
+    MixUp,
+    OneOf,
+    OtherSkin,
+    RandomPairing,
+    ResizeMix,
+    Scheduled,
+    SkinSwap,
+    set_epoch,
+)
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -94,6 +106,7 @@ def test_a_new_probability_needs_no_new_graph():
         (lambda: OneOf([]), ValueError, "mixes: expected at least one, got none"),
         (lambda: OneOf([torch.nn.Identity()]), TypeError, r"mixes: expected mixes \(longtail_mix.Mix\), got Identity"),
         (lambda: OneOf([MixUp()], [1, 2]), ValueError, "weights: expected 1 finite numbers of at least 0, not all 0"),
+        (lambda: OneOf([OtherSkin()]), TypeError, "expected mixes that take images as they are, got OtherSkin"),
         (lambda: OneOf([MixUp()], [0]), ValueError, r"not all 0, got \[0.0\]"),
         (lambda: OneOf([MixUp()], [-1]), ValueError, r"not all 0, got \[-1.0\]"),
         (lambda: OneOf([MixUp()], ["1"]), TypeError, "weights: expected a number, got '1'"),

@@ -49,6 +49,8 @@ class OneOf(Mix):
         for mix in mixes:
             if not isinstance(mix, Mix):
                 raise TypeError(f"mixes: expected mixes (longtail_mix.Mix), got {type(mix).__name__}")
+            if type(mix).prepare is not Mix.prepare:
+                raise TypeError(f"mixes: expected mixes that take images as they are, got {type(mix).__name__}")
         weights = [1.0] * len(mixes) if weights is None else as_numbers(weights, "weights").tolist()
         if len(weights) != len(mixes) or not all(isfinite(w) and w >= 0 for w in weights) or not sum(weights):
             raise ValueError(f"weights: expected {len(mixes)} finite numbers of at least 0, not all 0, got {weights}")

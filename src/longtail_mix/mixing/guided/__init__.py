@@ -7,11 +7,13 @@ from longtail_mix.mixing.guided.copy_paste import (
     CopyPaste,
     placed_grid,
 )
+from longtail_mix.mixing.guided.fill_in import fill_in
 from longtail_mix.mixing.guided.guided_mixup import (
     GuidedMixup,
 )
 from longtail_mix.mixing.guided.keep_labels import KeepLabels
 from longtail_mix.mixing.guided.lsm import LSM, area_weight, block_mask, lsm, semantic_weight
+from longtail_mix.mixing.guided.other_skin import OtherSkin
 from longtail_mix.mixing.guided.saliency_mix import SaliencyMix, saliency_mix, saliency_peaks
 from longtail_mix.mixing.guided.skin_swap import (
     SkinSwap,
@@ -30,12 +32,14 @@ __all__ = [
     "CopyPaste",
     "GuidedMixup",
     "KeepLabels",
+    "OtherSkin",
     "SPMix",
     "SaliencyMix",
     "SkinSwap",
     "SnapMix",
     "area_weight",
     "block_mask",
+    "fill_in",
     "lsm",
     "placed_grid",
     "saliency_mix",

@@ -51,7 +51,7 @@ def stretched_ratio(saliency: Tensor, noisy: Tensor, patch_size: int, alpha: flo
     """
     low = noisy.amin((-2, -1), keepdim=True)
     extent = noisy.amax((-2, -1), keepdim=True) - low
-    flat = is_flat(saliency) | (extent == 0)
+    flat = (is_flat(saliency) & ~extent.isnan()) | (extent == 0)  # an infinite map is flat, and its extent is no number
     means = patch_means(torch.minimum(noisy - low, alpha * extent), patch_size) / torch.where(flat, 1, extent)
     # The mean of many alphas may be rounded to just above alpha.
     return torch.where(flat, alpha, means.clamp(max=alpha)).to(saliency.dtype)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from longtail_mix.data import synthetic_dermoscopy
-from reproduction.data.skin import filled, hairiness, inkiness, on_other_skin, other_rows, skin_tone
+from reproduction.data.skin import hairiness, inkiness, on_other_skin, other_rows, skin_tone
 from reproduction.data.task import Images
 
 
@@ -48,27 +48,6 @@ def test_partners_show_another_lesion():
 def test_without_masks_it_is_refused():
     with pytest.raises(ValueError, match="^masks: expected images with ground-truth masks"):
         on_other_skin(Images(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), ("a", "b")), 0)
-
-
-@pytest.mark.parametrize("size", [(16, 16), (13, 22), (1, 1), (1, 9)])
-def test_what_is_known_stays_and_a_hole_gets_a_mean_of_what_is_known(size):
-    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
-    known = torch.ones(2, 1, *size)
-    assert torch.equal(filled(images, known), images)
-    known[..., size[0] // 4 : size[0] // 2, size[1] // 4 : size[1] // 2] = 0
-    out = filled(images, known)
-    kept = known.expand_as(images) == 1
-    assert torch.equal(out[kept], images[kept])
-    assert (out >= images.amin((2, 3), keepdim=True) - 1e-6).all() or not kept.all()
-    flat = torch.full((1, 3, *size), 0.3)
-    assert torch.allclose(filled(flat * known[:1], known[:1]), flat * (known[:1].any()), atol=1e-6)
-
-
-def test_a_gradient_is_continued_through_the_hole():
-    ramp = torch.linspace(0, 1, 32).expand(1, 3, 32, 32)
-    known = torch.ones(1, 1, 32, 32)
-    known[..., 12:20, 12:20] = 0
-    assert (filled(ramp, known) - ramp).abs().max() < 0.12
 
 
 def test_lighter_skin_has_the_larger_angle():

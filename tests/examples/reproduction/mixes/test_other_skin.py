@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from reproduction.data.skin import filled
+from longtail_mix.functional import fill_in
 from reproduction.mixes.other_skin import OtherSkin, mean_skin
 from reproduction.training.batch import Stream
 
@@ -24,7 +24,7 @@ def test_equals_a_loop_over_pixels_and_keeps_the_labels():
     own, other = stream(0), stream(1)
     chosen = torch.tensor([True, False, True])
     mixed, target = OtherSkin()(own, other, (chosen, POSE), ())
-    skin = filled(other.views[0], 1 - other.maps[0])
+    skin = fill_in(other.views[0], 1 - other.maps[0])
     for b in range(3):
         for y in range(8):
             for x in range(8):
