@@ -93,7 +93,8 @@ def _mutated_tensor(tensor: Tensor, batch: Batch) -> Any:
     if kind == "array":
         return tensor.detach().float().numpy() if tensor.dtype == torch.bfloat16 else tensor.detach().numpy()
     if kind == "sparse":
-        return tensor.detach().to_sparse() if tensor.ndim else tensor
+        unsigned = tensor.dtype in (torch.uint16, torch.uint32, torch.uint64)  # to_sparse does not know them
+        return tensor.detach().to_sparse() if tensor.ndim and not unsigned else tensor
     return torch.nn.Parameter(tensor.detach(), requires_grad=tensor.is_floating_point())
 
 
