@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from longtail_mix import MixedTarget, SkinContrastSaliency, SPMix
+from longtail_mix import MixedTarget, OtherSkin, SkinContrastSaliency, SPMix
 from longtail_mix.data import synthetic_dermoscopy
 from longtail_mix.functional import (
     area_weight,
     block_mask,
     cutmix,
+    fill_in,
     lsm,
     mixup,
     random_boxes,
@@ -103,6 +104,9 @@ def figures(seed: int) -> dict[str, list[Panel]]:
             *with_ratio(SPMix(patch_size=BLOCK), once, "paper's saliency", generator),
             *with_ratio(SPMix(patch_size=BLOCK, saliency=SkinContrastSaliency()), once, "skin contrast", generator),
         ],
+        "other_skin": on_other_skin(
+            once, tail_lesion, F.max_pool2d(head_lesion, SIZE // 16 * 2 + 1, 1, SIZE // 16), tail_first
+        ),
     }
 
 
@@ -123,6 +127,17 @@ def with_ratio(spmix: SPMix, pair: Pair, name: str, generator: torch.Generator) 
     ratio = spmix.ratio(pair.first, pair.second, generator)
     target = MixedTarget.hard(pair.first_labels)
     return [Panel(ratio[0], f"ratio,\n{name}"), *mixed(spmix.mix(pair.first, pair.second, ratio), target, "mix")]
+
+
+def on_other_skin(pair: Pair, keep: Tensor, theirs: Tensor, before: list[Panel]) -> list[Panel]:
+    """The mask of the first lesion, the second image without its own, the mix without and with the first one's tone."""
+    return [
+        *before,
+        Panel(keep[0], "mask of the first"),
+        Panel(fill_in(pair.second / 255, 1 - theirs)[0], "second, filled in"),
+        *mixed(*OtherSkin(keep_tone=False)(*pair, keep, theirs), "on its skin"),
+        *mixed(*OtherSkin()(*pair, keep, theirs), "in its tone"),
+    ]
 
 
 def two_images(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
