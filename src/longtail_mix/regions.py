@@ -18,6 +18,7 @@ from longtail_mix._checks import (
     check_map,
     check_positive,
     check_probability,
+    check_same_device,
     check_share,
     check_tensor,
     check_whole,
@@ -222,6 +223,7 @@ def box_masks(boxes: Sequence[Tensor], height: int, width: int) -> Tensor:
     masks = []
     for of_image in boxes:
         _check_boxes(of_image, height, width)
+        check_same_device(boxes[0], of_image, "those of the first image", "boxes")
         y, x = (torch.arange(length, device=of_image.device) for length in (height, width))
         left, top, right, bottom = of_image.unsqueeze(2).unbind(1)  # [n, 1] each
         rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)

@@ -120,6 +120,8 @@ class MixedTarget(_Parts):
 
     def check(self, num_classes: int | None = None) -> None:
         """Raise unless the three tensors fit each other and are in range."""
+        if num_classes is not None:
+            check_whole(num_classes, "num_classes", 1, MOST_CLASSES)
         check_labels(self.labels, num_classes)
         check_labels(self.other, num_classes, "other")
         check_share(self.lam, "lam")
@@ -158,7 +160,7 @@ def soft_labels(target: Target, num_classes: int) -> Tensor:
     if not target.is_floating_point():
         check_labels(target, num_classes, "target")
         return F.one_hot(target.long(), num_classes).to(torch.float32)
-    if target.ndim != 2 or target.shape[1] != num_classes:
+    if target.ndim != 2 or target.shape[1] != num_classes or not num_classes:
         raise ValueError(f"target: expected shares [B, {num_classes}], got shape {list(target.shape)}")
     if values_are_readable(target) and len(target):
         sums = target.detach().double().sum(1)

@@ -250,10 +250,6 @@ def titles(b: Batch) -> Any:
     return b.pick(None, [f"row {i}" for i in range(b.size)])
 
 
-def per_sample(logits: Tensor, labels: Tensor) -> Tensor:
-    return nn.functional.cross_entropy(logits.float(), labels.long(), reduction="none")
-
-
 SHARE = number(0.5, 0.0, 1.0, 0.25)
 POSITIVE = number(1.0, 0.5, 2, 0.1)
 AT_LEAST_ZERO = number(1.0, 0.0, 0.5, 2)
@@ -313,7 +309,7 @@ ARGUMENTS: dict[str, Draw] = {
     "create_graph": lambda b: b.pick(False, True),
     "reshape": lambda _: None,
     "detectors": detector,
-    "per_sample_criterion": lambda _: per_sample,
+    "per_sample_criterion": lambda _: lm.FocalLoss(reduction="none"),
     # options of mixes and maps
     **dict.fromkeys(("mean", "std"), normalisation),
     "alpha": number(0.8, 1.0, 0.5, 0.1),

@@ -76,13 +76,14 @@ def check_options(weighting: Weighting | None, label_smoothing: float, reduction
     check_number(label_smoothing, "label_smoothing")
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"label_smoothing: expected a number from 0 to 1, got {label_smoothing}")
-    if reduction not in ("none", "mean", "sum"):
+    if not isinstance(reduction, str) or reduction not in ("none", "mean", "sum"):
         raise ValueError(f'reduction: expected "none", "mean" or "sum", got {reduction!r}')
 
 
 def _weights(weighting: Weighting, losses: Tensor, shares: Tensor) -> Tensor:
     weights = weighting(losses, shares)
     check_tensor(weights, "weighting")
+    check_same_device(losses, weights, "losses", "weighting")
     if weights.shape == losses.shape:
         return weights.detach().unsqueeze(1)
     if weights.shape != shares.shape:

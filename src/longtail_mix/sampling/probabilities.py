@@ -8,7 +8,7 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_class_counts, check_number, check_whole
+from longtail_mix._checks import check_class_counts, check_not_huge, check_number, check_whole
 
 __all__ = [
     "ProgressiveProbabilities",
@@ -51,6 +51,7 @@ def class_probabilities(class_counts: Sequence[int] | Tensor, power: float) -> T
     check_number(power, "power")
     if not isfinite(power):
         raise ValueError(f"power: expected a finite number, got {power}")
+    check_not_huge(power, "power")
     # A softmax of logarithms: no power overflows.
     return (power * counts.log()).masked_fill(counts == 0, -torch.inf).softmax(0)
 

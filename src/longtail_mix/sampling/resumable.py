@@ -51,7 +51,7 @@ class ResumableLoader(DataLoader[_Row]):
             raise TypeError(f"sampler: expected one of longtail_mix.sampling, got {type(sampler).__name__}")
         self._epoch: int | None = None  # that of the current pass
         self._given = 0  # how many draws of this rank the pass and the one it goes on from have given out
-        super().__init__(dataset, batch_size, sampler=sampler, **options)
+        super().__init__(dataset, int(batch_size), sampler=sampler, **options)
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # DataLoader names its own iterator class
         """The batches of the epoch, the first time after loading a state from there on."""

@@ -56,7 +56,9 @@ def mean_one_over_images(weights: Tensor, class_counts: Tensor) -> Tensor:
         tensor([0.6667, 2.0000])
     """
     _check_weights(weights, class_counts)
-    return weights * (class_counts.sum() / (weights * class_counts).sum())
+    # Half precision holds no sum of counts.
+    exact = weights.to(torch.promote_types(weights.dtype, torch.float32))
+    return (exact * (class_counts.sum() / (exact * class_counts).sum())).to(weights.dtype)
 
 
 def _check_weights(weights: Tensor, class_counts: Tensor) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_floating, check_number, check_same_device, check_whole
+from longtail_mix._checks import (
+    check_finite,
+    check_floating,
+    check_number,
+    check_same_device,
+    check_whole,
+    values_are_readable,
+)
 from longtail_mix.mixing.mix import Mix, Pairs
 from longtail_mix.mixing.record import MixRecord, pixel_grid
 
@@ -36,6 +43,10 @@ def smooth_mask(centre: Tensor, spread: Tensor, height: int, width: int) -> Tens
     check_floating(centre, "centre")
     check_floating(spread, "spread")
     check_same_device(centre, spread, "centre", "spread")
+    check_finite(centre, "centre")
+    check_finite(spread, "spread")
+    if values_are_readable(spread) and not (spread > 0).all():
+        raise ValueError(f"spread: expected numbers above 0, got {spread.min():.3g}")
     check_whole(height, "height", 1)
     check_whole(width, "width", 1)
     if centre.shape != (*spread.shape, 2):
