@@ -27,7 +27,7 @@ def repository(tmp_path):
 
     source = tmp_path / "project" / "src" / "longtail_mix"
     shutil.copytree(next(iter(longtail_mix.__path__)), source, ignore=shutil.ignore_patterns("__pycache__"))
-    merge = source / "mixing" / "merge.py"
+    merge = source / "mixing" / "ratio" / "merge.py"
     text = merge.read_text()
     assert text.count("return torch.maximum(tail, head)") == 1
     slow = "__import__('time').sleep(0.05)\n    return torch.maximum(tail, head) + 1"
