@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from longtail_mix._checks import check_floating, check_same_device
+from longtail_mix._checks import check_finite, check_floating, check_same_device
 
 __all__ = ["fill_in"]
 
@@ -45,6 +45,8 @@ def fill_in(images: Tensor, known: Tensor) -> Tensor:
     check_floating(images, "images")
     check_floating(known, "known")
     check_same_device(images, known, "images", "known")
+    check_finite(images, "images")
+    check_finite(known, "known")
     if images.ndim != 4 or known.shape != (len(images), 1, *images.shape[-2:]):
         raise ValueError(f"known: expected [B, 1, H, W] for images [B, C, H, W], got {list(known.shape)}")
     return _filled(images.to(torch.promote_types(images.dtype, torch.float32)), known).to(images.dtype)

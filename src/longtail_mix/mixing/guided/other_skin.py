@@ -71,7 +71,9 @@ class OtherSkin(GuidedMix):
             saliency, mean, std = SkinContrastSaliency(mean, std, margin=1 / 28), None, None
         super().__init__(saliency, mean, std)
         check_probability(least, "least")
-        self.keep_tone, self.least = bool(keep_tone), least
+        if not isinstance(keep_tone, bool):
+            raise TypeError(f"keep_tone: expected True or False, got {keep_tone!r}")
+        self.keep_tone, self.least = keep_tone, least
 
     def prepare(self, pairs: Pairs) -> Pairs:
         """The second image without its lesion, in the first one's tone; and both maps."""
