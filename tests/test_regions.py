@@ -1,6 +1,7 @@
 """Regions against loops, OpenCV and kornia; masks carried through augmentation."""
 
 import sys
+from fractions import Fraction
 
 import kornia.augmentation as K
 import pytest
@@ -52,7 +53,7 @@ def test_boxes_equal_those_of_a_flood_fill(size, seed, density, min_area):
     every = lesion_regions(saliency, largest_only=False, min_area=min_area)
     for b in range(2):
         components = components_by_hand(saliency[b, 0] > 0.5)
-        kept = [c for c in components if len(c) >= min_area * size[0] * size[1]]
+        kept = [c for c in components if len(c) >= Fraction(str(min_area)) * size[0] * size[1]]
         assert sorted(every.boxes[b].tolist()) == sorted(map(box_of, kept))
         areas = [len(c) for c in kept]
         if areas and areas.count(areas[0]) == 1:

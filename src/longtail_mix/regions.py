@@ -6,6 +6,7 @@ This is done once per image, before the training, on the CPU: it is not meant fo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import NamedTuple
 
 import torch
@@ -93,7 +94,8 @@ def lesion_regions(
     height, width = above.shape[2:]
     boxes = []
     for one in above[:, 0].to(device="cpu", dtype=torch.uint8):
-        found = _components(one, min_area * height * width)
+        # A share of the pixels that is a whole number may come out a rounding error above it.
+        found = _components(one, ceil(min_area * height * width - 1e-6))
         found = scale_boxes(found[:1] if largest_only else found, scale, height, width)
         boxes.append(found.to(saliency.device))
     mask = box_masks(boxes, height, width) if boxes else above
