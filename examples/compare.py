@@ -34,10 +34,10 @@ from reproduction.mixes.balanced_mixup import BalancedMixUp
 from reproduction.mixes.cutmix import CutMix, cmo
 from reproduction.mixes.mixup import MixUp
 from reproduction.mixes.other_skin import OtherSkin
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Displaced, Fidelity, Paper, Released
 from reproduction.mixes.remix import Remix
 from reproduction.mixes.saliency_mix import SaliencyMix
-from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.networks.network import Backbone
 from reproduction.reports.program import run
 from reproduction.training.optimisers import AdamW
@@ -46,7 +46,7 @@ from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
 
-PATCH_SWAP = SkinSwap(Fidelity(2), SkinContrast(), tail_only=False, probability=0.5, partners=Natural())
+PATCH_SWAP = PatchSwap(Fidelity(2), SkinContrast(), tail_only=False, probability=0.5, partners=Natural())
 MIXES: dict[str, AnyMix] = {
     "mixup": MixUp(),
     "cutmix": CutMix(probability=0.5),
@@ -54,13 +54,13 @@ MIXES: dict[str, AnyMix] = {
     "cmo": cmo(),
     "balanced-mixup": BalancedMixUp(),
     "saliency-mix": SaliencyMix(probability=0.5),
-    "spmix-paper": SkinSwap(Paper(8)),
-    "spmix-released": SkinSwap(Released(8), tail_only=False, partners=ByClass(0.0)),
-    "spmix-half": SkinSwap(Paper(8), SkinContrast(), probability=0.5),
+    "spmix-paper": PatchSwap(Paper(8)),
+    "spmix-released": PatchSwap(Released(8), tail_only=False, partners=ByClass(0.0)),
+    "spmix-half": PatchSwap(Paper(8), SkinContrast(), probability=0.5),
     # Ours: the label kept, every class; the others are its controls.
-    "skin-swap": PATCH_SWAP,
-    "skin-swap-displaced": replace(PATCH_SWAP, ratio=Displaced(Fidelity(2))),
-    "skin-swap-truth": replace(PATCH_SWAP, maps=GroundTruth()),
+    "patch-swap": PATCH_SWAP,
+    "patch-swap-displaced": replace(PATCH_SWAP, ratio=Displaced(Fidelity(2))),
+    "patch-swap-truth": replace(PATCH_SWAP, maps=GroundTruth()),
     "other-skin": OtherSkin(),
     "other-skin-tone": OtherSkin(keep_tone=True),
     "other-skin-tone-displaced": OtherSkin(keep_tone=True, displaced=True),
@@ -86,7 +86,7 @@ ROWS: dict[str, Method] = {
     "paco": MomentumContrast(contrast=PaCo()),
     **{f"ce+{name}": replace(PLAIN, mix=mix) for name, mix in MIXES.items()},
     **{f"balanced-softmax+{name}": replace(BALANCED, mix=mix) for name, mix in MIXES.items()},
-    "balanced-softmax+spmix-inside": Inside(criterion=BalancedSoftmax(), mix=SkinSwap(Paper(8))),
+    "balanced-softmax+spmix-inside": Inside(criterion=BalancedSoftmax(), mix=PatchSwap(Paper(8))),
     "balanced-softmax+other-skin-tone-late": replace(BALANCED, mix=MIXES["other-skin-tone"], mix_from=0.5),
 }
 OUT = Path("runs/compare")
@@ -94,7 +94,7 @@ OUT = Path("runs/compare")
 SHORT = Study(
     Synthetic(),
     Recipe(Backbone("test_resnet", "none"), Squash(64), ViewSettings(64), 19_200, optimiser=AdamW(2e-3)),
-    ("ce", "resample", "balanced-softmax", "balanced-softmax+spmix-paper", "balanced-softmax+skin-swap"),
+    ("ce", "resample", "balanced-softmax", "balanced-softmax+spmix-paper", "balanced-softmax+patch-swap"),
     test=True,
     out=OUT / "short",
 )
@@ -112,7 +112,7 @@ FORMS = {
     "balanced": ("judge them on 40 test images a class", real(Balanced(), "balanced")),
     "official": ("judge them on the challenge's own test", real(Official(), "official")),
 }
-FORMS |= own_data(FORMS["official"][1], ("ce", "balanced-softmax", "balanced-softmax+skin-swap"))
+FORMS |= own_data(FORMS["official"][1], ("ce", "balanced-softmax", "balanced-softmax+patch-swap"))
 
 if __name__ == "__main__":
     run(__doc__, ROWS, FORMS)

@@ -30,8 +30,8 @@ from reproduction.methods.reslt import ResLT
 from reproduction.methods.sampling import ByClass, Heads
 from reproduction.methods.supervised import Supervised
 from reproduction.methods.two_views import TwoViews
+from reproduction.mixes.patch_swap import AnyRatio, PatchSwap
 from reproduction.mixes.ratios import Fidelity, OnePerImage, Paper, Random, Released
-from reproduction.mixes.skin_swap import AnyRatio, SkinSwap
 from reproduction.networks.network import PAPER_HYBRID, Backbone
 from reproduction.reports.program import run
 from reproduction.training.optimisers import AdamW, Cosine
@@ -51,12 +51,12 @@ def rows(
 
     def spmix(ratio: AnyRatio) -> MomentumContrast:
         """The labels balanced, tails mixed with heads; how the classifier learns beside SupCon [ours]."""
-        mix = SkinSwap(ratio, tail_only=True, partners=Heads())
+        mix = PatchSwap(ratio, tail_only=True, partners=Heads())
         return MomentumContrast(ByClass(0.0), SupCon(temperature=0.2), mix, layer, momentum, queue)
 
     printed = spmix(Paper(patch_size, alpha=0.8))  # the noise on the maps [released]
-    swap = SkinSwap(Fidelity(patch_size), SkinContrast(), tail_only=True, probability=0.5, partners=Heads())
-    everyone = SkinSwap(Released(patch_size, alpha=0.8), tail_only=False, partners=ByClass(0.0))
+    swap = PatchSwap(Fidelity(patch_size), SkinContrast(), tail_only=True, probability=0.5, partners=Heads())
+    everyone = PatchSwap(Released(patch_size, alpha=0.8), tail_only=False, partners=ByClass(0.0))
     return {
         # Table 1. BALLAD is missing: it wants CLIP's weights and tokenizer.
         "ce": Supervised(),

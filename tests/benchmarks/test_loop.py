@@ -9,7 +9,7 @@ import torch
 
 from benchmarks import loop
 from benchmarks.__main__ import main
-from reproduction.mixes.skin_swap import SkinSwap
+from reproduction.mixes.patch_swap import PatchSwap
 from spmix import rows
 
 SMALL = ["--backbone", "tiny_hybrid", "--size", "32", "--frame-size", "40", "--frames", "40", "--batch", "8"]
@@ -35,7 +35,7 @@ def test_runs_and_writes_its_times(where, tmp_path, capsys):
 def test_each_part_does_its_share():
     frames = loop.random_frames(40, 40, CPU, 0)
     assert frames.labels.bincount(minlength=7).min() >= 2
-    everyone = replace(ROWS["spmix"], mix=SkinSwap(ROWS["spmix"].mix.ratio, tail_only=False))
+    everyone = replace(ROWS["spmix"], mix=PatchSwap(ROWS["spmix"].mix.ratio, tail_only=False))
     spmix = loop.Loop(everyone, RECIPE, frames, CPU)
     batch, mixed = spmix.draw(3), spmix.draw_and_mix(3)
     assert len(mixed) == len(batch.labelled.maps) == len(batch.partners.views) == 2

@@ -24,8 +24,8 @@ WITH_A_FILE = {"care:ce+care-segmenter", "care:ce+care-deeplabv3"}
 EVERY = [f"{program}:{method}" for program in PROGRAMS for method in import_module(program).ROWS]
 EVERY = [pair for pair in EVERY if pair not in WITH_A_FILE]
 # A kind each: a mix with maps, another one's weights, two views and a queue.
-KILLED = ["compare:balanced-softmax+skin-swap", "compare:post-hoc", "lsm:ldam-drw+lsm", "spmix:paco"]
-RANKS = ["compare:balanced-softmax+skin-swap", "lsm:ce+lsm", "segmenter:lraspp", "spmix:spmix"]
+KILLED = ["compare:balanced-softmax+patch-swap", "compare:post-hoc", "lsm:ldam-drw+lsm", "spmix:paco"]
+RANKS = ["compare:balanced-softmax+patch-swap", "lsm:ce+lsm", "segmenter:lraspp", "spmix:spmix"]
 if os.environ.get("LONGTAIL_MIX_KILL") == "all":
     KILLED = EVERY
 

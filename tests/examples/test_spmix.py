@@ -30,8 +30,8 @@ from reproduction.methods.supervised import Supervised
 from reproduction.methods.two_views import TwoViews
 from reproduction.methods.weight_scaling import WeightScaling
 from reproduction.mixes.mixup import MixUp
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Fidelity, OnePerImage, Paper, Random, Released
-from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.training.loop import Training
 from reproduction.training.study import plan, refuse, train
 from reproduction.training.views import ViewSettings
@@ -40,7 +40,7 @@ TAILS_WITH_HEADS = {"tail_only": True, "partners": Heads()}
 
 
 def printed(ratio, maps=FineGrained(), probability=1.0, contrast=SupCon(0.2, 1.0)) -> MomentumContrast:  # noqa: B008
-    swap = SkinSwap(ratio=ratio, maps=maps, probability=probability, **TAILS_WITH_HEADS)
+    swap = PatchSwap(ratio=ratio, maps=maps, probability=probability, **TAILS_WITH_HEADS)
     return MomentumContrast(ByClass(0.0), contrast, swap, "patch_embed", 0.999, 8192, 128)
 
 
@@ -64,7 +64,7 @@ EXPECTED = {
     "spmix-released": OneEncoder(
         Natural(),
         PACO,
-        SkinSwap(Released(16, 0.8, NOISE), FineGrained(), False, 1.0, ByClass(0.0)),
+        PatchSwap(Released(16, 0.8, NOISE), FineGrained(), False, 1.0, ByClass(0.0)),
         "patch_embed",
         8192,
         256,
@@ -180,7 +180,7 @@ STOPPED = {
     "lws": WeightScaling(share=SHARE),
     "tau": TauNormalisation(),
     "post-hoc": PostHocAdjustment(),
-    "inside": Inside(mix=SkinSwap(Paper(8)), layer="patch_embed"),
+    "inside": Inside(mix=PatchSwap(Paper(8)), layer="patch_embed"),
     "ce": Supervised(),
 }
 

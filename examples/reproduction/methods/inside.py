@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reproduction.methods.learner import Setting
 from reproduction.methods.supervised import Supervised, SupervisedLearner
-from reproduction.mixes.skin_swap import SkinSwap
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.networks.network import check_layer
 from reproduction.training.batch import Batch
 from reproduction.training.recipe import Recipe
@@ -23,7 +23,7 @@ class Inside(Supervised):
         layer: of the encoder; what it gives is mixed.
     """
 
-    mix: SkinSwap = field(default_factory=SkinSwap)
+    mix: PatchSwap = field(default_factory=PatchSwap)
     layer: str = "blocks.2"
 
     def check(self, recipe: Recipe, processes: int) -> None:

@@ -13,7 +13,7 @@ from reproduction.criteria.contrastive import AnyContrastive, Contrasts, PaCo, p
 from reproduction.methods.learner import Learner, Setting
 from reproduction.methods.sampling import ByClass, Natural
 from reproduction.methods.two_views import QueuedViews, mixed_views, needs_of_views
-from reproduction.mixes.skin_swap import SkinSwap
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.networks.network import Network
 from reproduction.training.batch import Batch
 
@@ -37,7 +37,7 @@ class MomentumContrast(QueuedViews):
 
     sampling: Natural | ByClass = field(default_factory=Natural)
     contrast: AnyContrastive = field(default_factory=PaCo)
-    mix: SkinSwap | None = None
+    mix: PatchSwap | None = None
     layer: str = "patch_embed"
     momentum: float = 0.999
     queue: int = 8192

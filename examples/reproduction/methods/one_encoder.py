@@ -13,8 +13,8 @@ from reproduction.criteria.contrastive import AnyContrastive, Contrasts, PaCo, p
 from reproduction.methods.learner import Learner, Setting
 from reproduction.methods.sampling import ByClass, Natural
 from reproduction.methods.two_views import QueuedViews, mixed_views, needs_of_views
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Released
-from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.networks.network import Network
 from reproduction.training.batch import Batch
 from reproduction.training.views import ViewSettings
@@ -41,7 +41,7 @@ class OneEncoder(QueuedViews):
 
     sampling: Natural | ByClass = field(default_factory=Natural)
     contrast: AnyContrastive = field(default_factory=PaCo)
-    mix: SkinSwap | None = field(default_factory=lambda: SkinSwap(Released(), tail_only=False, partners=ByClass(0.0)))
+    mix: PatchSwap | None = field(default_factory=lambda: PatchSwap(Released(), tail_only=False, partners=ByClass(0.0)))
     layer: str = "patch_embed"
     queue: int = 8192
     width: int = 256

@@ -15,14 +15,14 @@ from reproduction.mixes.balanced_mixup import BalancedMixUp
 from reproduction.mixes.cutmix import CutMix
 from reproduction.mixes.mixup import MixUp
 from reproduction.mixes.other_skin import OtherSkin
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.remix import Remix
 from reproduction.mixes.saliency_mix import SaliencyMix
-from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.networks.network import Network
 from reproduction.training.batch import Batch, Needs
 from reproduction.training.recipe import Recipe
 
-AnyMix = MixUp | BalancedMixUp | CutMix | Remix | SaliencyMix | SkinSwap | OtherSkin
+AnyMix = MixUp | BalancedMixUp | CutMix | Remix | SaliencyMix | PatchSwap | OtherSkin
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Supervised(Method):
     @property
     def maps(self) -> MapSource | None:
         """Those of the mix, where its ratio looks at them."""
-        if self.mix is None or (isinstance(self.mix, SkinSwap) and not self.mix.ratio.looks):
+        if self.mix is None or (isinstance(self.mix, PatchSwap) and not self.mix.ratio.looks):
             return None
         return self.mix.maps
 
     def check(self, recipe: Recipe, processes: int) -> None:  # noqa: ARG002  a method's form
         """Whether the patches of the mix fit the views."""
-        if isinstance(self.mix, SkinSwap):
+        if isinstance(self.mix, PatchSwap):
             self.mix.check(recipe.views.size)
 
     def build(self, setting: Setting) -> SupervisedLearner:

@@ -12,7 +12,7 @@ from reproduction.criteria.contrastive import BCL, Contrasts, SupCon, prior_of
 from reproduction.data.maps import MapSource
 from reproduction.methods.learner import Learner, Method, Setting
 from reproduction.methods.sampling import ByClass, Natural, Sampling
-from reproduction.mixes.skin_swap import SkinSwap
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.networks.network import Network, check_layer
 from reproduction.training.batch import Batch, Needs
 from reproduction.training.recipe import Recipe
@@ -70,7 +70,7 @@ class TwoViewsLearner(Learner):
         return logits
 
 
-def needs_of_views(sampling: Sampling, mix: SkinSwap | None, size: int) -> Needs:
+def needs_of_views(sampling: Sampling, mix: PatchSwap | None, size: int) -> Needs:
     """Two views; for a mix partners, maps where it looks at them, and what it draws, for each view by itself."""
     if mix is None:
         return Needs(sampling, views=2)
@@ -82,7 +82,7 @@ def needs_of_views(sampling: Sampling, mix: SkinSwap | None, size: int) -> Needs
 
 
 def mixed_views(
-    network: Network, batch: Batch, view: int, mix: SkinSwap | None, layer: str, class_counts: Sequence[int]
+    network: Network, batch: Batch, view: int, mix: PatchSwap | None, layer: str, class_counts: Sequence[int]
 ) -> Tensor:
     """A network's features [B, D] of one view, mixed at a layer by the draws for that view."""
     own = batch.labelled.views[view]
@@ -102,7 +102,7 @@ class QueuedViews(Method):
         queue: how many keys are kept.
     """
 
-    mix: SkinSwap | None
+    mix: PatchSwap | None
     layer: str
     queue: int
 

@@ -14,16 +14,16 @@ from reproduction.methods.momentum_contrast import MomentumContrast
 from reproduction.methods.one_encoder import OneEncoder
 from reproduction.methods.sampling import ByClass, Heads, Natural
 from reproduction.methods.two_views import TwoViews
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Paper, Random, Released
-from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.networks.network import Backbone
 from reproduction.training.batch import Batch, Needs
 from reproduction.training.recipe import Recipe
 from reproduction.training.views import ViewSettings
 from tests.examples.reproduction.methods.small import COUNTS, TAIL, batch_for, built, step, weights
 
-SPMIX = MomentumContrast(ByClass(0.0), SupCon(weight=0.5), SkinSwap(Paper(8)), momentum=0.9, queue=12, width=16)
-RELEASED = OneEncoder(mix=SkinSwap(Released(8), tail_only=False, partners=ByClass(0.0)), queue=12, width=16, hidden=24)
+SPMIX = MomentumContrast(ByClass(0.0), SupCon(weight=0.5), PatchSwap(Paper(8)), momentum=0.9, queue=12, width=16)
+RELEASED = OneEncoder(mix=PatchSwap(Released(8), tail_only=False, partners=ByClass(0.0)), queue=12, width=16, hidden=24)
 
 
 def mixed_features(network: nn.Module, batch: Batch, view: int, ratio: Tensor) -> Tensor:
@@ -264,7 +264,7 @@ def test_the_streams_and_what_they_carry():
     assert built(SPMIX).needs.partners == Heads()
     assert (built(SPMIX).needs.views, built(SPMIX).needs.maps, SPMIX.maps) == (2, True, FineGrained())
     assert (built(RELEASED).needs.labelled, built(RELEASED).needs.partners) == (Natural(), ByClass(0.0))
-    blind = replace(SPMIX, mix=SkinSwap(Random(8)))
+    blind = replace(SPMIX, mix=PatchSwap(Random(8)))
     assert blind.maps is None
     needs = built(blind).needs
     assert not needs.maps
@@ -311,14 +311,14 @@ RECIPE = Recipe(Backbone("tiny_hybrid", "none"), views=ViewSettings(size=64), ba
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"mix": SkinSwap(Paper(7))}, "patch_size: expected a divisor of the views' 64, got 7"),
+        ({"mix": PatchSwap(Paper(7))}, "patch_size: expected a divisor of the views' 64, got 7"),
         ({"layer": "patch_embd"}, "layer: expected the name of a layer of the model, as patch_embed, .*'patch_embd'"),
         ({"layer": "head_drop"}, "layer: expected"),
         ({"queue": 24}, "queue: expected a multiple of the batch size 16 for 2 processes, got 24"),
     ],
 )
 def test_what_does_not_fit_the_recipe_is_refused(kind, change, message):
-    fits = kind(mix=SkinSwap(Paper(8)), queue=32)
+    fits = kind(mix=PatchSwap(Paper(8)), queue=32)
     fits.check(RECIPE, processes=2)
     with pytest.raises(ValueError, match=message):
         replace(fits, **change).check(RECIPE, processes=2)

@@ -16,8 +16,8 @@ from reproduction.methods.sampling import ByClass, Natural
 from reproduction.methods.supervised import Supervised
 from reproduction.methods.weight_scaling import WeightScaling
 from reproduction.mixes.mixup import MixUp
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Paper
-from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.training.batch import Batch
 from reproduction.training.recipe import Recipe
 from reproduction.training.views import ViewSettings
@@ -126,7 +126,7 @@ def test_the_encoder_is_the_first_stage_s_and_a_saved_stage_goes_on(method):
 
 
 def test_a_mix_may_begin_with_the_classifier_s_retraining():
-    swap = SkinSwap(Paper(8))
+    swap = PatchSwap(Paper(8))
     method = Retraining(second=Supervised(ByClass(0.0), mix=swap))
     assert method.first.mix is None
     assert method.maps == FineGrained()
@@ -186,9 +186,9 @@ def test_options_that_do_not_do_are_refused(make, message):
 def test_patches_that_do_not_fill_the_views_are_refused_before_any_data_is_read(kind):
     recipe = Recipe(views=ViewSettings(size=100))
     with pytest.raises(ValueError, match="patch_size: expected a divisor of the views' 100, got 16"):
-        kind(second=Supervised(mix=SkinSwap())).check(recipe, processes=1)
+        kind(second=Supervised(mix=PatchSwap())).check(recipe, processes=1)
     with pytest.raises(ValueError, match="patch_size: expected a divisor of the views' 100, got 16"):
-        kind(first=Supervised(mix=SkinSwap())).check(recipe, processes=1)
+        kind(first=Supervised(mix=PatchSwap())).check(recipe, processes=1)
 
 
 def test_smoothing_is_an_option():

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from longtail_mix.functional import patch_mixup
 from reproduction.methods.inside import Inside
 from reproduction.methods.sampling import ByClass
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Paper
-from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.networks.network import Backbone
 from reproduction.training.recipe import Recipe
 from reproduction.training.views import ViewSettings
 from tests.examples.reproduction.methods.small import CNN, TAIL, batch_for, built, step
 
-METHOD = Inside(ByClass(0.0), mix=SkinSwap(Paper(8)), layer="layer2")
+METHOD = Inside(ByClass(0.0), mix=PatchSwap(Paper(8)), layer="layer2")
 
 
 def after(encoder: nn.Module, features: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def test_the_features_of_the_tail_are_mixed_by_the_share_of_each_patch():
 
 
 def test_before_and_after_its_time_nothing_is_mixed():
-    made = built(Inside(mix=SkinSwap(Paper(8)), mix_from=0.5, layer="layer2"), CNN)
+    made = built(Inside(mix=PatchSwap(Paper(8)), mix_from=0.5, layer="layer2"), CNN)
     assert made.needs.partners is None
     batch = batch_for(made.needs)
     torch.testing.assert_close(
@@ -63,4 +63,4 @@ def test_a_layer_or_a_grid_that_does_not_fit_is_refused(layer, patch_size, messa
     recipe = Recipe(Backbone("test_resnet", "none"), views=ViewSettings(size=64))
     METHOD.check(recipe, processes=1)
     with pytest.raises(ValueError, match=message):
-        Inside(mix=SkinSwap(Paper(patch_size)), layer=layer).check(recipe, processes=1)
+        Inside(mix=PatchSwap(Paper(patch_size)), layer=layer).check(recipe, processes=1)

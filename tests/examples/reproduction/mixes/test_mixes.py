@@ -10,10 +10,10 @@ from reproduction.mixes.balanced_mixup import BalancedMixUp
 from reproduction.mixes.cutmix import CutMix, cmo
 from reproduction.mixes.mix import Mix
 from reproduction.mixes.mixup import MixUp
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Displaced, Fidelity, OnePerImage, Paper, Random, Released
 from reproduction.mixes.remix import Remix
 from reproduction.mixes.saliency_mix import SaliencyMix
-from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.training.batch import Stream
 
 B, S, P = 12, 16, 4
@@ -28,12 +28,12 @@ MIXES = [
     Remix(),
     SaliencyMix(),
     SaliencyMix(probability=0.5),
-    SkinSwap(Paper(P)),
-    SkinSwap(Released(P), tail_only=False, partners=ByClass(0.0)),
-    SkinSwap(Fidelity(P), tail_only=False, probability=0.5, partners=Natural()),
-    SkinSwap(Random(P), tail_only=False),
-    SkinSwap(OnePerImage(Paper(P)), tail_only=False),
-    SkinSwap(Displaced(Paper(P)), tail_only=False),
+    PatchSwap(Paper(P)),
+    PatchSwap(Released(P), tail_only=False, partners=ByClass(0.0)),
+    PatchSwap(Fidelity(P), tail_only=False, probability=0.5, partners=Natural()),
+    PatchSwap(Random(P), tail_only=False),
+    PatchSwap(OnePerImage(Paper(P)), tail_only=False),
+    PatchSwap(Displaced(Paper(P)), tail_only=False),
 ]
 
 
@@ -82,7 +82,7 @@ def test_the_same_draws_give_the_same_mix_whatever_the_default_generator_does(mi
     assert all(len(drawn) == B for drawn in draws)
     assert images.shape == labelled.views[0].shape
     assert ((images >= 0) & (images <= 1)).all()
-    if not (isinstance(mix, SkinSwap) and isinstance(mix.ratio, Fidelity)):
+    if not (isinstance(mix, PatchSwap) and isinstance(mix.ratio, Fidelity)):
         other, _ = mix(labelled, partners, mix.draw(B, S, seeded(4)), COUNTS)
         assert not torch.equal(images, other)
 
@@ -187,7 +187,7 @@ def test_equally_salient_pixels_are_told_apart_by_lot():
     assert torch.equal(by_lot, by_map)
 
 
-def shares_by_hand(mix: SkinSwap, labelled: Stream, partners: Stream, draws: tuple[Tensor, ...]) -> list[Tensor]:
+def shares_by_hand(mix: PatchSwap, labelled: Stream, partners: Stream, draws: tuple[Tensor, ...]) -> list[Tensor]:
     noise, chosen = draws
     shares = []
     for i in range(B):
@@ -198,8 +198,8 @@ def shares_by_hand(mix: SkinSwap, labelled: Stream, partners: Stream, draws: tup
     return shares
 
 
-@pytest.mark.parametrize("mix", [mix for mix in MIXES if isinstance(mix, SkinSwap)], ids=str)
-def test_skin_swap_keeps_the_label_and_the_share_of_each_patch(mix):
+@pytest.mark.parametrize("mix", [mix for mix in MIXES if isinstance(mix, PatchSwap)], ids=str)
+def test_patch_swap_keeps_the_label_and_the_share_of_each_patch(mix):
     labelled, partners, draws, images, target = mixed(mix)
     for i, ratio in enumerate(shares_by_hand(mix, labelled, partners, draws)):
         cell = S // ratio.shape[-1]
@@ -212,19 +212,19 @@ def test_skin_swap_keeps_the_label_and_the_share_of_each_patch(mix):
 
 def test_the_tail_alone_is_mixed_unless_every_class_is():
     for tail_only in (True, False):
-        labelled, _, _, images, _ = mixed(SkinSwap(Paper(P), tail_only=tail_only))
+        labelled, _, _, images, _ = mixed(PatchSwap(Paper(P), tail_only=tail_only))
         changed = (images != labelled.views[0]).flatten(1).any(1)
         assert torch.equal(changed, torch.isin(labelled.labels, torch.tensor(FEW))) if tail_only else changed.all()
 
 
 def test_every_other_image_is_mixed():
-    mix = SkinSwap(Random(P), tail_only=False, probability=0.5)
+    mix = PatchSwap(Random(P), tail_only=False, probability=0.5)
     _, chosen = mix.draw(2000, 4, seeded(0))
     assert abs(chosen.float().mean() - 0.5) < 0.045  # 4 sigma
 
 
 def test_each_view_has_the_ratio_of_its_own_map():
-    mix = SkinSwap(Paper(P), tail_only=False)
+    mix = PatchSwap(Paper(P), tail_only=False)
     labelled, partners, draws = stream(1, views=2), stream(2, views=2), mix.draw(B, S, seeded(0))
     for view in range(2):
         expected = mix.ratio(labelled.maps[view], partners.maps[view], draws[0])
@@ -259,20 +259,20 @@ def test_the_control_mixes_as_much_anywhere():
 
 
 def test_a_ratio_that_looks_at_no_map_needs_none():
-    mix = SkinSwap(Random(P), tail_only=False)
+    mix = PatchSwap(Random(P), tail_only=False)
     labelled, partners, draws = stream(1), stream(2), mix.draw(B, S, seeded(0))
     bare = (part._replace(maps=()) for part in (labelled, partners))
     assert torch.equal(mix.shares(*bare, draws, COUNTS), mix.shares(labelled, partners, draws, COUNTS))
 
 
 def test_patches_have_to_fill_a_view():
-    SkinSwap(Paper(8)).check(64)
+    PatchSwap(Paper(8)).check(64)
     with pytest.raises(ValueError, match="patch_size: expected a divisor of the views' 60, got 8"):
-        SkinSwap(Paper(8)).check(60)
+        PatchSwap(Paper(8)).check(60)
 
 
 def test_the_partners_are_head_images_unless_said_otherwise():
-    assert SkinSwap().partners == Heads()
+    assert PatchSwap().partners == Heads()
     labels = torch.arange(4).repeat_interleave(torch.tensor(COUNTS))
     drawn = labels[Heads()(labels, 4, 0).rows()]
     assert set(drawn.tolist()) == {0, 2}

@@ -17,8 +17,8 @@ from reproduction.methods.learner import Method
 from reproduction.methods.post_hoc import PostHocAdjustment
 from reproduction.methods.supervised import Supervised
 from reproduction.mixes.mixup import MixUp
+from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Paper
-from reproduction.mixes.skin_swap import SkinSwap
 from reproduction.networks.network import Backbone
 from reproduction.training import study as study_module
 from reproduction.training.optimisers import AdamW
@@ -206,7 +206,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("change", "message"), REFUSED)
 def test_what_cannot_work_is_refused_before_any_data_is_read(change, message, study):
-    rows = ROWS | ({"patches": Supervised(mix=SkinSwap(Paper(5)))} if change.get("methods") == ("patches",) else {})
+    rows = ROWS | ({"patches": Supervised(mix=PatchSwap(Paper(5)))} if change.get("methods") == ("patches",) else {})
     with pytest.raises(ValueError, match=message):
         run_study(replace(study, data=Closed(shut=True), **change), rows)
     assert not study.out.exists()

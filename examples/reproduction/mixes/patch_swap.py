@@ -19,7 +19,7 @@ AnyRatio = Paper | Released | Fidelity | Random | OnePerImage | Displaced
 
 
 @dataclass(frozen=True)
-class SkinSwap(Mix):
+class PatchSwap(Mix):
     """The labelled image keeps its label and gets the partner's pixels where the ratio says so.
 
     Args:
