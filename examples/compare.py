@@ -22,6 +22,7 @@ from reproduction.data.frames import Squash
 from reproduction.data.isic2018 import ISIC2018, Balanced, CrossValidation, Official
 from reproduction.data.maps import GroundTruth, SkinContrast
 from reproduction.data.synthetic import Synthetic
+from reproduction.methods.both_skins import BothSkins
 from reproduction.methods.inside import Inside
 from reproduction.methods.learner import Method
 from reproduction.methods.momentum_contrast import MomentumContrast
@@ -68,6 +69,7 @@ MIXES: dict[str, AnyMix] = {
     "other-skin-tone-moved": OtherSkin(keep_tone=True, degrees=180.0, scale=1.25, move=0.5),
 }
 PLAIN, BALANCED = Supervised(), Supervised(criterion=BalancedSoftmax())
+BOTH_SKINS = BothSkins(criterion=BalancedSoftmax())
 ROWS: dict[str, Method] = {
     "ce": PLAIN,
     "resample": Supervised(ByClass(0.0)),
@@ -87,6 +89,9 @@ ROWS: dict[str, Method] = {
     **{f"ce+{name}": replace(PLAIN, mix=mix) for name, mix in MIXES.items()},
     **{f"balanced-softmax+{name}": replace(BALANCED, mix=mix) for name, mix in MIXES.items()},
     "balanced-softmax+spmix-inside": Inside(criterion=BalancedSoftmax(), mix=PatchSwap(Paper(8))),
+    "balanced-softmax+both-skins": BOTH_SKINS,
+    "balanced-softmax+both-skins-displaced": replace(BOTH_SKINS, mix=replace(BOTH_SKINS.mix, displaced=True)),
+    "balanced-softmax+both-skins-truth": replace(BOTH_SKINS, mix=replace(BOTH_SKINS.mix, maps=GroundTruth())),
     "balanced-softmax+other-skin-tone-late": replace(BALANCED, mix=MIXES["other-skin-tone"], mix_from=0.5),
 }
 OUT = Path("runs/compare")

@@ -1,0 +1,68 @@
+"""Each image as it is and on other skin, in one batch, and the network has to say the same of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from longtail_mix import MixedTarget
+from reproduction.methods.learner import Setting
+from reproduction.methods.supervised import Supervised, SupervisedLearner
+from reproduction.mixes.other_skin import OtherSkin
+from reproduction.training.batch import Batch, Stream
+
+
+@dataclass(frozen=True)
+class BothSkins(Supervised):
+    """The criterion of both, and a weight for how much the two predictions differ.
+
+    Half of a batch's rows are used, each twice, so a step costs what it costs other methods.
+
+    Args:
+        mix: who is put on whose skin; with a probability of 1 every image.
+        weight: of the disagreement beside the criterion.
+    """
+
+    mix: OtherSkin = field(default_factory=lambda: OtherSkin(probability=1.0, keep_tone=True))
+    weight: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.weight >= 0:
+            raise ValueError(f"weight: expected at least 0, got {self.weight}")
+
+    def build(self, setting: Setting) -> BothSkinsLearner:
+        """A network that is trained whole."""
+        return BothSkinsLearner(self.network(setting), self, setting)
+
+
+class BothSkinsLearner(SupervisedLearner):
+    """A network that learns images on their own skin and on another's."""
+
+    method: BothSkins
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The criterion of both halves, and the weighted disagreement between them."""
+        if self.mix is None or batch.partners is None:
+            return super().forward(batch)
+        count = len(batch.labelled.labels) // 2
+        own, partners = rows(batch.labelled, count), rows(batch.partners, count)
+        draws = tuple(drawn[:count] for drawn in batch.draws)
+        other, _ = self.mix(own, partners, draws, self.setting.class_counts)
+        logits = self.network(torch.cat([own.views[0], other]))
+        criterion: Tensor = self.criterion(logits, MixedTarget.hard(own.labels.repeat(2)))
+        return criterion + self.method.weight * disagreement(*logits.chunk(2))
+
+
+def rows(stream: Stream, count: int) -> Stream:
+    """The first rows of a stream."""
+    views, maps = (tuple(part[:count] for part in parts) for parts in stream[:2])
+    return Stream(views, maps, stream.labels[:count])
+
+
+def disagreement(logits: Tensor, others: Tensor) -> Tensor:
+    """The mean of the two Kullback-Leibler divergences between predictions [B, K], a scalar; 0 where they agree."""
+    first, second = logits.log_softmax(1), others.log_softmax(1)
+    return ((first.exp() - second.exp()) * (first - second)).sum(1).mean() / 2
