@@ -58,6 +58,7 @@ BOXES = {
     "-boolean-map": Boxes(BooleanMap()),
     "-segmenter": Boxes(Segmented()),
     "-deeplabv3": Boxes(Segmented(Path("runs/segmenter/paper/deeplabv3.pt"))),
+    "-2-classes": Boxes(masked_classes=2),
     "-3-classes": Boxes(masked_classes=3),
 }
 

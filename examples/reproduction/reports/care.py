@@ -34,6 +34,10 @@ def summarise(judged: Sequence[Judged], against: Mapping[str, str]) -> dict[str,
     for name, (means, draws) in values.items():
         row: dict[str, Any] = {m: {"mean": 100 * means[m], "interval": interval(draws[m])} for m in COLUMNS}
         row["auc"] = sum(auroc(of[name])) / len(of[name])
+        row["recall"] = {
+            label: {"mean": 100 * means["recall"][c].item(), "interval": interval(draws["recall"][:, c])}
+            for c, label in enumerate(of[name][0].facts["classes"])
+        }
         if against.get(name) in values:
             other, other_draws = values[against[name]]
             row["against"] = against[name]
@@ -45,13 +49,20 @@ def summarise(judged: Sequence[Judged], against: Mapping[str, str]) -> dict[str,
     return summary
 
 
-def measures_of(own: Sequence[Judged]) -> tuple[dict[str, float], dict[str, Tensor]]:
-    """Means over the seeds of one method, and their replicates [R] for resampled lesions; NaN without masks."""
+def measures_of(own: Sequence[Judged]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Means over the seeds of one method, and their replicates [R] for resampled lesions; NaN without masks.
+
+    "recall" is a tensor [K], its replicates [R, K].
+    """
     rarest = rarest_class(own[0])
     groups = ClassGroups(tuple(c for c in range(own[0].logits.shape[1]) if c != rarest), (), (rarest,))
     scores, drawn = measured(own, groups), replicates(own, groups)
-    means = {"rarest_recall": scores["few_recall"].item(), "mca": scores["balanced_accuracy"].item()}
-    draws = {"rarest_recall": drawn["few_recall"], "mca": drawn["balanced_accuracy"]}
+    means: dict[str, Any] = {
+        "rarest_recall": scores["few_recall"].item(),
+        "mca": scores["balanced_accuracy"].item(),
+        "recall": scores["recall"],
+    }
+    draws = {"rarest_recall": drawn["few_recall"], "mca": drawn["balanced_accuracy"], "recall": drawn["recall"]}
     weights = lesion_weights(own, REPLICATES)
     looks = [looked(one) for one in own]
     for suffix in ("", "_rarest"):
@@ -80,9 +91,11 @@ def rarest_class(one: Judged) -> int:
 
 
 def tables(summary: Mapping[str, Any]) -> str:
-    """Markdown: measures, then differences."""
+    """Markdown: measures, the recall of each class, then differences."""
     lines = [*head("test, %", [*COLUMNS.values(), "AUC"])]
     lines += [line(name, [*(cell(row[m]) for m in COLUMNS), f"{row['auc']:.3f}"]) for name, row in summary.items()]
+    lines += ["", *head("recall, %", list(next(iter(summary.values()))["recall"]))]
+    lines += [line(name, [cell(recall) for recall in row["recall"].values()]) for name, row in summary.items()]
     changed = {name: row for name, row in summary.items() if "difference" in row}
     if changed:
         lines += ["", *head("difference", ["from", *COLUMNS.values()])]

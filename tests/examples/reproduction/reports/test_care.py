@@ -35,6 +35,11 @@ def test_the_means_are_what_loops_say():
         attention.append(attention_means(one.told["cam"], SIDE.masks))
     assert care["rarest_recall"]["mean"] == pytest.approx(50 * (recalls[0][1] + recalls[1][1]))
     assert care["mca"]["mean"] == pytest.approx(100 * sum(map(sum, recalls)) / 6)
+    for c, label in enumerate("abc"):
+        assert care["recall"][label]["mean"] == pytest.approx(50 * (recalls[0][c] + recalls[1][c]))
+        low, high = care["recall"][label]["interval"]
+        assert low <= care["recall"][label]["mean"] <= high
+    assert care["recall"]["b"]["interval"] == care["rarest_recall"]["interval"]
     rare = SIDE.labels == 1
     for at, name in enumerate(("inside", "outside")):
         assert care[name]["mean"] == pytest.approx(50 * sum(a[:, at].mean().item() for a in attention))
@@ -65,6 +70,9 @@ def test_tables_and_panel():
     summary = summarise(ALL, {"care": "plain"})
     text = tables(summary)
     assert f"| care | {summary['care']['rarest_recall']['mean']:.1f} [" in text
+    recalls = [summary["care"]["recall"][label]["mean"] for label in "abc"]
+    assert text.count("| recall, % | a | b | c |") == 1
+    assert "| care | " + " | ".join(f"{mean:.1f} [" for mean in recalls[:1]) in text.split("recall, %")[1]
     assert "| difference | from | recall of the rarest |" in text
     figure = panel(ALL[:2], FACTS["classes"], count=2)
     assert len(figure.axes) >= 6

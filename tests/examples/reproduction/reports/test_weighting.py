@@ -10,12 +10,10 @@ from torchmetrics.functional.classification import (
 )
 
 from reproduction.data.task import Images
+from reproduction.papers.weighting import FIGURES, LOSSES, TABLES
 from reproduction.reports.measures import confusion_of
 from reproduction.reports.weighting import (
-    LOSSES,
-    PAPER,
-    TABLES,
-    WEIGHTS,
+    NAMES,
     measures_of_confusion,
     printed,
     recall_bars,
@@ -75,13 +73,13 @@ def test_the_summary_averages_splits_and_pairs_differences():
 def test_the_papers_figures():
     assert TABLES == {("flat", "adam"): 2, ("hierarchical", "adam"): 3, ("flat", "sgd"): 4, ("hierarchical", "sgd"): 5}
     # All 160 of them by their sum, and by a sum in which the places count, so that none can change alone or be swapped.
-    numbers = [float(n) for rows in PAPER.values() for row in rows for n in row.split()]
+    numbers = [float(n) for rows in FIGURES.values() for row in rows for n in row.split()]
     assert len(numbers) == 4 * 2 * 5 * 4
     assert sum(numbers) == pytest.approx(11129.6, abs=0.04)
     assert sum(place * number for place, number in enumerate(numbers)) == pytest.approx(829288.1, abs=0.04)
-    for key in PAPER:
+    for key in FIGURES:
         for loss in LOSSES:
-            for weights in WEIGHTS:
+            for weights in NAMES:
                 row = printed(*key, loss, weights)
                 assert row is None if weights == "class-ohem" else len(row) == 4
     assert printed("flat", "adam", "ce", "ohem") == [84.5, 74.0, 77.0, 74.5]
