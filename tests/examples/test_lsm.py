@@ -7,13 +7,22 @@ import pytest
 import torch
 
 import lsm
-from reproduction.criteria.losses import LDAM, CrossEntropy
+from reproduction.criteria.losses import LADE, LDAM, BalancedSoftmax, CrossEntropy, Focal
 from reproduction.criteria.weightings import Deferred, EffectiveNumber
 from reproduction.data.cifar_lt import CifarLT
 from reproduction.data.task import Images
+from reproduction.methods.bbn import BBN
+from reproduction.methods.contrasted import Contrasted
+from reproduction.methods.hybrid_contrast import HybridContrast
+from reproduction.methods.influence import InfluenceBalanced
 from reproduction.methods.lsm import LSM
-from reproduction.methods.sampling import ByClass
+from reproduction.methods.mislas import MiSLAS
+from reproduction.methods.post_hoc import TauNormalisation
+from reproduction.methods.retraining import Retraining
+from reproduction.methods.ride import RIDE, Diversity, RIDEWithLSM
+from reproduction.methods.sampling import ByClass, Natural
 from reproduction.methods.supervised import Supervised
+from reproduction.methods.weight_scaling import WeightScaling
 from reproduction.mixes.cutmix import CutMix
 from reproduction.mixes.remix import Remix
 from reproduction.reports.printed import LSM_CIFAR100, accuracies, beside
@@ -30,6 +39,32 @@ def test_the_rows_are_the_tables_losses_and_mixes():
         assert lsm.ROWS[f"{loss}+remix"] == Supervised(criterion=criterion, mix=Remix(1.0, 3.0, 0.5))
         assert lsm.ROWS[f"{loss}+lsm"] == LSM(criterion, blocks=8, probability=1.0, layer=None)
         assert lsm.ROWS[f"{loss}+lsm-half"] == LSM(criterion, blocks=8, probability=0.5, layer=None)
+
+
+def test_the_rows_that_the_tables_compare_with():
+    first, balanced = Supervised(Natural(), CrossEntropy()), Supervised(ByClass(0.0), CrossEntropy())
+    expected = {
+        "focal": Supervised(criterion=Focal(1.0)),
+        "balanced-softmax": Supervised(criterion=BalancedSoftmax()),
+        "lade": Supervised(criterion=LADE()),
+        "ib": InfluenceBalanced(1000.0, 0.5),
+        "square-root": Supervised(ByClass(0.5)),
+        "crt": Retraining(first, balanced, 0.1, None),
+        "lws": WeightScaling(first, balanced, 0.1, None),
+        "tau-normalisation": TauNormalisation(first, 1.0),
+        "mislas": MiSLAS(),
+        "bbn": BBN(ByClass(-1.0), None),
+        "supcon": Retraining(Contrasted(0.1, 128), balanced, 0.1, None),
+        "hybrid-sc": HybridContrast(ByClass(0.0), 0.1, 128),
+        "ride": RIDE(LDAM(30.0, DRW), Diversity(3, 2, 0.2, 0.05)),
+        "ride+lsm": RIDEWithLSM(LDAM(30.0, DRW), 8, 1.0, None, Diversity(3, 2, 0.2, 0.05)),
+    }
+    for blocks in (16, 4, 2):
+        expected[f"ce-drw+lsm-{blocks}-blocks"] = LSM(CrossEntropy(DRW), blocks)
+    mixes = {name for name in lsm.ROWS if name.split("+")[0] in ("ce", "ce-drw", "ldam-drw")} - expected.keys()
+    assert len(mixes) == 15
+    assert {name: row for name, row in lsm.ROWS.items() if name not in mixes} == expected
+    assert expected["crt"].first == lsm.ROWS["ce"]  # it is trained once for all of them
 
 
 @pytest.mark.parametrize(
@@ -72,9 +107,12 @@ def test_the_printed_figures():
         "ce": (38.6, 44.0, 56.4),
         "ce-drw": (41.1, 45.6, 57.9),
         "ldam-drw": (41.7, 47.9, 57.3),
+        "bbn": (42.6, 47.1, 59.2),
         "ce+cmo": (43.9, 48.3, 59.5),
         "balanced-softmax": (45.1, 49.9, 61.6),
         "lade": (45.4, 50.5, 61.7),
+        "supcon": (45.8, 52.0, 64.4),
+        "hybrid-sc": (46.7, 51.8, 63.0),
         "ce+remix": (45.8, 49.5, 59.2),
         "ce+lsm": (43.6, 47.9, 58.9),
         "ce-drw+lsm": (46.8, 51.6, 61.0),

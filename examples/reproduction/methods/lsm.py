@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from longtail_mix import GradCAM, MixedTarget, set_epoch
 from longtail_mix.functional import lsm
@@ -54,7 +54,7 @@ class LSM(Method):
 class LSMLearner(Learner):
     """A network that makes the masks of its own mixes."""
 
-    def __init__(self, network: Network, method: LSM, setting: Setting) -> None:
+    def __init__(self, network: nn.Module, method: LSM, setting: Setting) -> None:
         super().__init__()
         self.network, self.method = network, method
         self.criterion = method.criterion.build(setting, setting.class_counts)
@@ -75,11 +75,17 @@ class LSMLearner(Learner):
         """The mixes, and how much of their labels is whose."""
         tail, head, (drawn,) = batch.labelled, batch.partners, batch.draws
         assert head is not None
-        with GradCAM(self.network, self.network.map_layer(self.method.layer)) as grad_cam:
-            cam = grad_cam(tail.views[0], tail.labels)
+        cam = self.look(tail.views[0], tail.labels)
         pair = tail.views[0], tail.labels, head.views[0], head.labels
         mixed, target = lsm(*pair, cam, block_size=tail.views[0].shape[-1] // self.method.blocks)
         return kept(drawn < self.method.probability, tail, mixed, target)
+
+    def look(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Grad-CAM of images for their labels, [B, 1, h, w] in [0, 1]."""
+        network = self.network
+        assert isinstance(network, Network)
+        with GradCAM(network, network.map_layer(self.method.layer)) as grad_cam:
+            return grad_cam(images, labels)
 
     def predict(self, images: Tensor) -> Tensor:
         """Logits [B, K]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from longtail_mix import CosineClassifier, MixedTarget, set_epoch
 from reproduction.criteria.losses import AnyCriterion, CrossEntropy
@@ -67,9 +67,13 @@ class Supervised(Method):
 
     def network(self, setting: Setting) -> Network:
         """With a linear classifier, or a cosine one where the loss wants that."""
-        network = Network(setting.backbone.build(setting.size), len(setting.class_counts))
+        return self.around(setting.backbone.build(setting.size), len(setting.class_counts))
+
+    def around(self, encoder: nn.Module, num_classes: int) -> Network:
+        """The same of a given encoder."""
+        network = Network(encoder, num_classes)
         if self.criterion.cosine:
-            network.classifier = CosineClassifier(network.width, len(setting.class_counts))
+            network.classifier = CosineClassifier(network.width, num_classes)
         return network
 
 

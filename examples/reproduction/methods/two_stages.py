@@ -23,7 +23,7 @@ class TwoStages(Method):
         optimiser: of the second; None: the recipe's.
     """
 
-    first: Supervised = field(default_factory=Supervised)
+    first: Method = field(default_factory=Supervised)
     second: Supervised = field(default_factory=lambda: Supervised(ByClass(0.0)))
     share: float = 0.1
     optimiser: AdamW | Adam | SGD | None = field(default_factory=lambda: SGD(0.025, 5e-4))

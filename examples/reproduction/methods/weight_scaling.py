@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -62,6 +62,8 @@ class WeightScaling(TwoStages):
         share: their steps, as a share of the budget; beside those of `first`.
         optimiser: and its rates; None: the recipe's.
     """
+
+    first: Supervised = field(default_factory=Supervised)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -36,7 +36,9 @@ class ResNetCifar(nn.Module):
     """
 
     num_features = 64
-    feature_info = ({"module": "layer3"},)  # as timm's networks say where their last feature map is
+    feature_info = tuple(
+        {"module": f"layer{n}"} for n in (1, 2, 3)
+    )  # as timm's networks say where their last feature map is
 
     def __init__(self, depth: int) -> None:
         super().__init__()
