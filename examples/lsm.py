@@ -3,6 +3,8 @@
     python examples/lsm.py                                    made-up images, a short form for two cores
     python examples/lsm.py paper --data.root DIR              CIFAR-100-LT, ResNet-32, 200 epochs; --data.download
     python examples/lsm.py paper-50 ..., paper-10 ...         with imbalances of 50 and 10
+    python examples/lsm.py imagenet-lt --data.root DIR        ImageNet by the lists of Liu et al. 2019, ResNet-50
+    python examples/lsm.py inaturalist2018 --data.root DIR    iNaturalist by the challenge's JSON files
     python examples/lsm.py isic2018 --jobs 2                  the images under ISIC2018_ROOT, from ImageNet weights
 
 All methods of a seed see the same budget, augmentation and first weights; those of two stages train the second one
@@ -39,7 +41,7 @@ from reproduction.mixes.remix import Remix
 from reproduction.networks.network import Backbone
 from reproduction.reports.printed import LSM_CIFAR100, accuracies, beside
 from reproduction.reports.program import comparison, run
-from reproduction.training.long_tail_studies import cifar100_lt
+from reproduction.training.long_tail_studies import cifar100_lt, imagenet_lt, inaturalist2018
 from reproduction.training.optimisers import SGD, Steps
 from reproduction.training.own_data import own_data
 from reproduction.training.recipe import Recipe
@@ -103,6 +105,8 @@ FORMS = {
     "paper": ("CIFAR-100-LT, imbalance 100", cifar100_lt(100, OUT)),
     "paper-50": ("imbalance 50", cifar100_lt(50, OUT)),
     "paper-10": ("imbalance 10", cifar100_lt(10, OUT)),
+    "imagenet-lt": ("ImageNet-LT, by its lists", imagenet_lt(OUT)),
+    "inaturalist2018": ("iNaturalist 2018, by its JSON files", inaturalist2018(OUT)),
     "isic2018": (
         "40 test images a class of ISIC 2018; blocks of 12 pixels",
         Study(ISIC2018(Balanced()), Recipe(keep_best=False), out=OUT / "isic2018"),

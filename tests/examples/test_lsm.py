@@ -10,6 +10,8 @@ import lsm
 from reproduction.criteria.losses import LADE, LDAM, BalancedSoftmax, CrossEntropy, Focal
 from reproduction.criteria.weightings import Deferred, EffectiveNumber
 from reproduction.data.cifar_lt import CifarLT
+from reproduction.data.inaturalist import INaturalist2018
+from reproduction.data.listed import ImageNetLT
 from reproduction.data.task import Images
 from reproduction.methods.bbn import BBN
 from reproduction.methods.contrasted import Contrasted
@@ -100,6 +102,43 @@ def test_the_papers_form(form, imbalance, steps_per_epoch):
     factors = [study.recipe.schedule.factor(epoch / 200) for epoch in (0, 159, 160, 179, 180, 199)]
     assert factors == pytest.approx([1, 1, 0.01, 0.01, 1e-4, 1e-4])
     assert study.recipe.views.size // 8 == 4  # the paper's blocks
+
+
+@pytest.mark.parametrize(
+    ("form", "data", "batch", "images"),
+    [
+        ("imagenet-lt", ImageNetLT(), 256, 100 * 452 * 256),
+        ("inaturalist2018", INaturalist2018(), 512, 200 * 854 * 512),
+    ],
+)
+def test_the_papers_large_forms(form, data, batch, images):
+    study = lsm.FORMS[form][1]
+    assert study.data == data
+    assert (study.test, study.frames_on) == (True, "host")
+    assert describe(study.recipe) == {
+        "is": "Recipe",
+        "backbone": {"is": "Backbone", "name": "resnet50", "weights": "none", "output_stride": None},
+        "frame": {"is": "CentreCrop", "size": 256},
+        "views": {
+            "is": "UprightViews",
+            "size": 224,
+            "crop_scale": [0.08, 1.0],
+            "crop_ratio": [3 / 4, 4 / 3],
+            "flip": 0.5,
+            "operations": 0,
+            "magnitude": 9.0,
+            "first_view_only": False,
+        },
+        "images": images,
+        "batch_size": batch,
+        "optimiser": {"is": "SGD", "learning_rate": 0.1, "weight_decay": 5e-4, "nesterov": False},
+        "schedule": {"is": "Cosine", "warmup": 0.0},
+        "ema": 0.0,
+        "precision": "no",
+        "keep_best": False,
+    }
+    assert study.recipe.views.flips() == (0.5, 0.0)
+    assert study.recipe.views.size // 8 == 28  # the paper's blocks
 
 
 def test_the_printed_figures():

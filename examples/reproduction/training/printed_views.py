@@ -1,4 +1,4 @@
-"""Views as the papers print them: random rotation and colours; and CIFAR's shifts."""
+"""Views as the papers print them: random rotation and colours; photographs' crops; and CIFAR's shifts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,16 @@ class TurnedViews(ViewSettings):
 
 
 @dataclass(frozen=True)
-class ShiftedViews(ViewSettings):
+class UprightViews(ViewSettings):
+    """Crops of photographs, flipped left and right only."""
+
+    def flips(self) -> tuple[float, float]:
+        """None up and down."""
+        return self.flip, 0.0
+
+
+@dataclass(frozen=True)
+class ShiftedViews(UprightViews):
     """CIFAR's: the whole image, shifted by whole pixels into a black border, flipped left and right only.
 
     Args:
@@ -66,10 +75,6 @@ class ShiftedViews(ViewSettings):
         if not 0 <= self.shift < self.size:
             raise ValueError(f"shift: expected 0 to {self.size - 1}, got {self.shift}")
 
-    def flips(self) -> tuple[float, float]:
-        """None up and down."""
-        return self.flip, 0.0
-
     def others(self, count: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Two shifts."""
         pixels = torch.randint(-self.shift, self.shift + 1, (count, 2), generator=generator)
@@ -77,4 +82,4 @@ class ShiftedViews(ViewSettings):
         return torch.tensor([TRANSLATE_X, TRANSLATE_Y]).expand(count, 2), strength
 
 
-AnyViews = ViewSettings | TurnedViews | ShiftedViews
+AnyViews = ViewSettings | TurnedViews | UprightViews | ShiftedViews

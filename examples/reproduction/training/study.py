@@ -17,8 +17,10 @@ from accelerate.tracking import get_available_trackers
 from torch import Tensor
 
 from reproduction.data.cifar_lt import CifarLT
+from reproduction.data.inaturalist import INaturalist2018
 from reproduction.data.isic2018 import ISIC2018
 from reproduction.data.lesions import Lesions
+from reproduction.data.listed import ImageNetLT
 from reproduction.data.maps import with_maps
 from reproduction.data.own import Folder, Table
 from reproduction.data.skin import on_other_skin
@@ -32,6 +34,8 @@ from reproduction.training.describe import describe
 from reproduction.training.loop import Plan, Progress, Training, accelerator_for, judge, synchronised
 from reproduction.training.recipe import Recipe
 from reproduction.training.run_folder import RunFolder
+
+AnyData = Synthetic | ISIC2018 | CifarLT | ImageNetLT | INaturalist2018 | Lesions | WhiteLight | Folder | Table
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Study:
         tracker: any that accelerate knows and that is installed, as tensorboard.
     """
 
-    data: Synthetic | ISIC2018 | CifarLT | Lesions | WhiteLight | Folder | Table = field(default_factory=Synthetic)
+    data: AnyData = field(default_factory=Synthetic)
     recipe: Recipe = field(default_factory=Recipe)
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
