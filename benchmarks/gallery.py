@@ -1,11 +1,13 @@
 """What each detector makes of hairs, rulers, ink, stickers, dark corners, lesions at the border and over the frame.
 
 Draws made-up images; with ISIC2018_ROOT and ISIC2017_ROOT set also real ones. The real ones are not ours to publish.
+Writes a PNG of each and gallery.json, the AUROC of each detector on each image.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from torch import Tensor, nn
 
 from benchmarks.difficulties import Difficulty, made_up, real
 from benchmarks.fidelity import detectors
+from benchmarks.metadata import describe_run
 from longtail_mix.metrics import saliency_auroc
+from reproduction.training.atomic_files import write_text
 
 SUMMARY = "images of what the detectors make of hairs, rulers, ink and other troubles"
 SHOWN = (
@@ -36,15 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draw and print the AUROC of each detector on each image."""
+    """Draw; print and write the AUROC of each detector on each image."""
     table = detectors(options.segmenter)
     modules = {name: table[name].module for name in SHOWN if name in table}
     options.out.mkdir(parents=True, exist_ok=True)
+    auroc = {}
     for name, images in (("made_up", made_up(options.size)), ("real", real(options.size))):
         if images:
-            figure, scores = draw(images, modules)
+            figure, auroc[name] = draw(images, modules)
             figure.savefig(options.out / f"{name}.png", dpi=70)
-            print(markdown(scores))
+            print(markdown(auroc[name]))
+    report = {**describe_run(torch.device("cpu")), "size": options.size, "auroc": auroc}
+    write_text(options.out / "gallery.json", json.dumps(report, indent=1) + "\n")
 
 
 @torch.inference_mode()

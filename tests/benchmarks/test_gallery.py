@@ -1,5 +1,7 @@
 """The gallery: images that are what they say, and figures of them."""
 
+import json
+
 import pytest
 import torch
 
@@ -25,11 +27,14 @@ def test_the_command_draws_and_prints(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("ISIC2018_ROOT", raising=False)
     monkeypatch.delenv("ISIC2017_ROOT", raising=False)
     main(["gallery", "--size", "64", "--out", str(tmp_path)])
-    assert [path.name for path in tmp_path.iterdir()] == ["made_up.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gallery.json", "made_up.png"]
     table = capsys.readouterr().out
     assert "| image | fine-grained | spectral residual | boolean map | skin contrast |" in table
     row = next(line for line in table.splitlines() if line.startswith("| hairs"))
-    assert all(0 <= float(cell) <= 1 for cell in row.split("|")[2:-1])
+    cells = row.split("|")[2:-1]
+    assert all(0 <= float(cell) <= 1 for cell in cells)
+    written = json.loads((tmp_path / "gallery.json").read_text())["auroc"]["made_up"]["hairs"]
+    assert [f"{value:.3f}" for value in written.values()] == [cell.strip() for cell in cells]
 
 
 @pytest.mark.usefixtures("isic2018_root")
