@@ -78,7 +78,10 @@ def draw(
         for ax in row:
             ax.set_xticks([])
             ax.set_yticks([])
-    by_image = {difficulty.name: {name: scores[name][i] for name in maps} for i, difficulty in enumerate(difficulties)}
+    by_image = {
+        difficulty.name.replace("\n", ", "): {name: scores[name][i] for name in maps}
+        for i, difficulty in enumerate(difficulties)
+    }
     return figure, by_image
 
 
@@ -92,5 +95,5 @@ def markdown(scores: dict[str, dict[str, float]]) -> str:
     lines = [f"| image | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, row in scores.items():
         cells = " | ".join(f"{row[column]:.3f}" for column in columns)
-        lines.append(f"| {name.replace(chr(10), ', ')} | {cells} |")
+        lines.append(f"| {name} | {cells} |")
     return "\n".join(lines) + "\n"
