@@ -1,6 +1,8 @@
-"""Write docs/results.md from the reports that compare.py made: every figure comes from a JSON file beside it.
+"""Write docs/results.md, and the gains in docs/choosing.md, from the reports that compare.py made.
 
     python examples/results.py
+
+Every figure comes from a JSON file beside the page.
 
 To add a report, copy its report.json to docs/results/compare_NAME.json.
 """
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reproduction.reports.comparison import tables
+from reproduction.reports.markdown import cell, head, line
 from reproduction.training.atomic_files import write_text
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -25,6 +28,17 @@ the [appendix](results_appendix.md).
 Intervals are 95 %: lesions resampled within their class, and seeds where all judge the same images. Differences are
 paired by lesion and seed. *Few, mean recall*: the mean of the recalls of the three rarest classes.
 """
+
+# What a reader of docs/choosing.md calls a row of the comparison; other rows keep their name.
+CHOICES = {
+    "ce": "cross entropy in its place",
+    "balanced-softmax+other-skin-tone": "`OtherSkin`, every other image",
+    "balanced-softmax+other-skin": "`OtherSkin(keep_tone=False)`, every other image",
+    "balanced-softmax+cutmix": "`CutMix`, every other image",
+    "balanced-softmax+spmix-paper": "the SPMix paper's mix, every tail image",
+    "balanced-softmax+patch-swap": "other skin patch by patch, every other image",
+}
+GAINS = ("<!-- gains: written by examples/results.py -->\n", "<!-- end of gains -->")
 
 
 def document(reports: Mapping[str, Mapping[str, Any]]) -> str:
@@ -52,6 +66,32 @@ def section(name: str, report: Mapping[str, Any]) -> str:
     return "\n".join([f"## {report['task']}, {report['side']}", "", source, "", facts, "", tables(report), ""])
 
 
+def gains(report: Mapping[str, Any]) -> str:
+    """What each choice changes against the baseline, in points, as docs/choosing.md shows it."""
+    facts = (
+        f"{report['task']}, {report['side']}: points against {report['baseline'].replace('-', ' ')} without a mix, on "
+        f"{report['judged_images']:,} images, with paired 95 % intervals; *few* is the mean recall of "
+        f"{', '.join(report['few'])}. [Results](results.md) has the recipe, the levels and what was run."
+    )
+    measures = ("balanced accuracy", "few", "accuracy", "on other skin: balanced accuracy", "predictions that change")
+    rows = []
+    for name, row in report["rows"].items():
+        if name != report["baseline"]:
+            change = row["difference"]
+            plain = [cell(change[of], "+") for of in ("balanced_accuracy", "few_recall", "accuracy")]
+            swapped = change.get("other_skin", {})
+            moved = [cell(swapped[of], "+") if of in swapped else "" for of in ("balanced_accuracy", "changed")]
+            rows.append(line(CHOICES.get(name, name), plain + moved))
+    return "\n".join([facts, "", *head("", measures), *rows, ""])
+
+
+def with_gains(page: str, report: Mapping[str, Any]) -> str:
+    """docs/choosing.md with the table between its two marks."""
+    begin, end = GAINS
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{gains(report)}\n{end}{rest.split(end)[1]}"
+
+
 def reports() -> dict[str, dict[str, Any]]:
     """Those under docs/results, by name."""
     files = sorted((DOCS / "results").glob("compare_*.json"))
@@ -59,5 +99,8 @@ def reports() -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    write_text(DOCS / "results.md", document(reports()))
-    print(f"{DOCS / 'results.md'} is written")
+    found = reports()
+    choosing = DOCS / "choosing.md"
+    write_text(DOCS / "results.md", document(found))
+    write_text(choosing, with_gains(choosing.read_text(encoding="utf-8"), found["compare_cross_validation"]))
+    print(f"{DOCS / 'results.md'} and {choosing} are written")
