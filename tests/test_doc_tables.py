@@ -2,11 +2,18 @@
 
 import json
 import re
+import statistics
 from pathlib import Path
 
 import pytest
 
+from benchmarks.fidelity_table import markdown as fidelity_tables
+from benchmarks.gallery import markdown as gallery_table
+from benchmarks.mix_fidelity import Row
+from benchmarks.mix_fidelity import markdown as mix_table
+
 DOCS = Path(__file__).parents[1] / "docs"
+BENCHMARKS = DOCS.parent / "benchmarks" / "results"
 CELL = re.compile(r"^[+-]?\d+\.\d \[[+-]?\d+\.\d, [+-]?\d+\.\d\]$")
 
 
@@ -67,3 +74,122 @@ def test_a_table_is_that_of_a_file(header, rows):
 
 def test_there_are_tables_to_check():
     assert len(TABLES) >= 2
+
+
+def result(name, folder=DOCS / "results"):
+    return json.loads((folder / name).read_text(encoding="utf-8"))
+
+
+def body(page, *header):
+    """The rows below a header, by their first cell."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return {row[0]: row[1:] for names, rows in tables(text) if tuple(names[: len(header)]) == header for row in rows}
+
+
+def level(cell):
+    return f"{cell['mean']:.1f}" + ("" if "interval" not in cell else " [{:.1f}, {:.1f}]".format(*cell["interval"]))
+
+
+def change(cell):
+    ends = cell.get("difference_interval")
+    return f"{cell['difference']:+.1f}" + ("" if ends is None else " [{:+.1f}, {:+.1f}]".format(*ends))
+
+
+def test_weights_by_class_and_loss():
+    groups = {
+        name: name.replace(", ", " ") for name in ("flat, adam", "hierarchical, adam", "flat, sgd", "hierarchical, sgd")
+    }
+    losses = {"CEL": "ce", "FL": "focal"}
+    weights = {"-": "none", "CB": "cb", "ES": "es", "SPL": "spl", "OHEM": "ohem", "class-wise OHEM": "class-ohem"}
+    cells, rows = result("isic2018_weighting.json")["cells"], body("results_appendix.md", "BAcc", *groups)
+    assert len(rows) == len(losses) * len(weights)
+    for name, shown in rows.items():
+        loss, weight = name.split(", ")
+        found = [cells[f"{group} {losses[loss]} {weights[weight]}"]["BAcc"] for group in groups.values()]
+        assert shown == [level(cell) if weight == "-" else change(cell) for cell in found], name
+
+
+def test_the_claims_about_weights():
+    cells = result("isic2018_weighting.json")["cells"]
+    by_class = {name: cell for name, cell in cells.items() if name.endswith((" cb", " es"))}
+    text = (DOCS / "results_appendix.md").read_text(encoding="utf-8")
+    gains = [cell["BAcc"]["difference"] for cell in by_class.values()]
+    assert f"raise BAcc by {min(gains):.1f} to {max(gains):.1f} points" in text
+    losses = [-cell["Acc"]["difference"] for cell in by_class.values()]
+    assert f"for {min(losses):.0f} to {max(losses):.0f} points" in text
+    found = [cell["recall"]["DF"]["mean"] for cell in by_class.values()]
+    assert f"with them {min(found):.0f} to {max(found):.0f} % of its images" in text
+    assert all(cell["recall"]["DF"]["mean"] == 0 for name, cell in cells.items() if name not in by_class)
+
+
+def test_care_maps():
+    measured = result("synthetic_care.json")["metrics"]
+    columns = ("rarest_recall", "mca", "auc", "inside_rarest", "outside_rarest", "inside", "outside")
+    rows = body("care.md", "cost-sensitive")
+    names = {
+        "first stage": "cost-sensitive, first stage",
+        "continued": "cost-sensitive, continued",
+        "+ CARE": "cost-sensitive + CARE",
+    }
+    for name, key in names.items():
+        found = [measured[key][column] for column in columns]
+        assert rows[name] == [level(cell) for cell in found]
+    changes = [measured["cost-sensitive + CARE"][column] for column in columns]
+    assert rows["difference of the two"] == [change(cell) for cell in changes]
+
+
+def test_the_cost_of_care():
+    measured = result("care_step.json")
+    medians = {name: statistics.median(times) for name, times in measured["step"].items()}
+    plain = medians["plain step"]
+    rows = body("care.md", "step", "ms")
+    assert rows == {name.removesuffix(" step"): [f"{ms:.0f}", f"{ms / plain:.2f}"] for name, ms in medians.items()}
+    of_maps = body("care.md", "maps of the batch")
+    assert of_maps == {name: [f"{statistics.median(times):.0f}"] for name, times in measured["maps"].items()}
+
+
+def test_detectors():
+    measured = result("fidelity.json")["results"]
+    views = (("ISIC 2018", "whole frames"), ("ISIC 2018", "crops, map of the crop"), ("ISIC 2017", "whole frames"))
+    rows = body("saliency.md", "detector; ratio")
+    assert len(rows) >= 10
+    for name, shown in rows.items():
+        parts = [measured[data][view]["second half"][name] for data, view in views]
+        values = [part[measure]["value"] for part in parts for measure in ("auroc", "composite")]
+        assert [cell.split(" ")[0] for cell in shown] == [f"{value:.3f}" for value in values], name
+
+
+def test_the_whole_table_of_detectors():
+    measured = result("fidelity.json")
+    page = (DOCS / "results" / "fidelity.md").read_text(encoding="utf-8")
+    assert fidelity_tables(measured["results"], measured["milliseconds"]).strip() in page
+
+
+def test_detectors_on_difficult_images():
+    lines = gallery_table(result("gallery.json")["auroc"]["real"]).splitlines()
+    page = (DOCS / "saliency.md").read_text(encoding="utf-8")
+    assert lines[0] in page
+    assert "\n".join(lines[2:]) in page
+
+
+def test_what_a_mix_keeps():
+    rows = {name: Row(**row) for name, row in result("mix_fidelity.json")["rows"].items()}
+    assert mix_table(rows) in (DOCS / "operators.md").read_text(encoding="utf-8")
+
+
+def test_speed():
+    found = {
+        f"{record['case']} {record['size']}": {of["name"]: of["seconds"]["median"] for of in record["contenders"]}
+        for record in result("cpu_guided.json", BENCHMARKS)["records"]
+    }
+    peers = ("eager", "timm Mixup", "torchvision MixUp", "kornia RandomMixUpV2", "OpenCV, torch's threads")
+    wanted = [["" if name not in times else f"{1e3 * times[name]:.3g}" for name in peers] for times in found.values()]
+    assert sorted(body("performance.md", "ms", "ours").values()) == sorted(wanted)
+
+
+def test_growth():
+    rows = body("performance.md", "", "sizes", "ms")
+    for name, series in result("cpu_growth.json", BENCHMARKS)["series"].items():
+        ends = [float(f"{1e3 * seconds:.3g}") for seconds in (series["seconds"][0], series["seconds"][-1])]
+        sizes = [series["sizes"][at] for at in (0, -1)]
+        assert rows[name] == ["{} to {}".format(*sizes), "{:g} to {:g}".format(*ends), f"{series['slope']:.2f}"]
