@@ -36,11 +36,12 @@ from reproduction.reports.care import panel, summarise, tables
 from reproduction.reports.printed import CARE_SKIN, beside
 from reproduction.reports.program import run
 from reproduction.training.atomic_files import write_json, write_text
+from reproduction.training.judging import Judged
 from reproduction.training.optimisers import AdamW, Constant
 from reproduction.training.own_data import own_data
 from reproduction.training.printed_views import TurnedViews
 from reproduction.training.recipe import Recipe
-from reproduction.training.study import Judged, Study
+from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
 
 WHOLE = ViewSettings(224, crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), flip=0.0)

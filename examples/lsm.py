@@ -41,11 +41,12 @@ from reproduction.mixes.remix import Remix
 from reproduction.networks.network import Backbone
 from reproduction.reports.printed import LSM_CIFAR100, accuracies, beside
 from reproduction.reports.program import comparison, run
+from reproduction.training.judging import Judged
 from reproduction.training.long_tail_studies import cifar100_lt, imagenet_lt, inaturalist2018
 from reproduction.training.optimisers import SGD, Steps
 from reproduction.training.own_data import own_data
 from reproduction.training.recipe import Recipe
-from reproduction.training.study import Judged, Study
+from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
 
 CRITERIA: dict[str, AnyCriterion] = {

@@ -24,10 +24,12 @@ from reproduction.networks.network import Backbone
 from reproduction.networks.segmenters import build_segmenter, save_segmenter
 from reproduction.reports.program import run
 from reproduction.training.atomic_files import write_json
+from reproduction.training.judging import Judged
 from reproduction.training.optimisers import AdamW, Cosine
 from reproduction.training.printed_views import TurnedViews
 from reproduction.training.recipe import Recipe
-from reproduction.training.study import Judged, Study, weights_of
+from reproduction.training.study import Study
+from reproduction.training.train import weights_of
 
 ROWS = {"lraspp": Segmentation("lraspp"), "deeplabv3": Segmentation("deeplabv3")}
 OUT = Path("runs/segmenter")

@@ -29,11 +29,12 @@ from reproduction.networks.network import Backbone
 from reproduction.reports.program import run
 from reproduction.reports.weighting import recall_bars, summarise, tables
 from reproduction.training.atomic_files import write_json, write_text
+from reproduction.training.judging import Judged
 from reproduction.training.optimisers import SGD, Adam, AdamW, Steps
 from reproduction.training.own_data import own_data
 from reproduction.training.printed_views import TurnedViews
 from reproduction.training.recipe import Recipe
-from reproduction.training.study import Judged, Study
+from reproduction.training.study import Study
 
 WEIGHTINGS: dict[str, AnyWeighting] = {
     "none": NoWeights(),

@@ -29,7 +29,7 @@ from reproduction.mixes.cutmix import CutMix
 from reproduction.mixes.remix import Remix
 from reproduction.reports.printed import LSM_CIFAR100, accuracies, beside
 from reproduction.training.describe import describe
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 DRW = Deferred(EffectiveNumber(0.9999, over_classes=True), 0.8)
 

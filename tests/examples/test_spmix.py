@@ -33,7 +33,8 @@ from reproduction.mixes.mixup import MixUp
 from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Fidelity, OnePerImage, Paper, Random, Released
 from reproduction.training.loop import Training
-from reproduction.training.study import plan, refuse, train
+from reproduction.training.study import plan, refuse
+from reproduction.training.train import train
 from reproduction.training.views import ViewSettings
 
 TAILS_WITH_HEADS = {"tail_only": True, "partners": Heads()}

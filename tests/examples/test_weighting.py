@@ -12,7 +12,7 @@ from reproduction.data.white_light import WhiteLight
 from reproduction.methods.diagnosis import Flat, Hierarchical
 from reproduction.reports.program import run
 from reproduction.training.describe import describe
-from reproduction.training.study import steps_of
+from reproduction.training.train import steps_of
 
 
 def test_the_rows_are_the_tables():

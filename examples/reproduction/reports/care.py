@@ -14,7 +14,7 @@ from longtail_mix.visualize import attention_panel
 from reproduction.methods.care import attention_means
 from reproduction.reports.markdown import cell, head, line
 from reproduction.reports.measures import REPLICATES, auroc, interval, lesion_weights, measured, replicates
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 COLUMNS = {
     "rarest_recall": "recall of the rarest",

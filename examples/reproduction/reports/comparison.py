@@ -18,7 +18,7 @@ from reproduction.reports.measures import (
     replicates,
 )
 from reproduction.reports.robustness import by_group, on_other_skin, skin_difference, skin_tables
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 HEADINGS = {
     "balanced_accuracy": "balanced accuracy",

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_auroc, multiclass_calibration_error
 
 from longtail_mix import ClassGroups
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 REPLICATES = 2000
 MEASURES = ("balanced_accuracy", "few_recall", "accuracy", "macro_f1")

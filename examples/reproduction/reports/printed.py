@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from reproduction.papers import care, lsm
 from reproduction.reports.markdown import head, line
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 # Top-1 accuracy in % on CIFAR-100-LT by imbalance.
 LSM_CIFAR100: Mapping[str, Mapping[float, float]] = {

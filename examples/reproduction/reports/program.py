@@ -12,7 +12,9 @@ from reproduction.methods.learner import Method
 from reproduction.reports.comparison import compare, tables
 from reproduction.reports.page import page
 from reproduction.training.atomic_files import write_json, write_text
-from reproduction.training.study import Judged, Study, run_study
+from reproduction.training.judging import Judged
+from reproduction.training.run_study import run_study
+from reproduction.training.study import Study
 
 Report = Callable[[Study, Sequence[Judged]], str]
 """Writes what came out under the study's folder, and says it as text."""

@@ -13,7 +13,7 @@ from longtail_mix import ClassGroups
 from reproduction.data.skin import hairiness, inkiness, skin_tone
 from reproduction.reports.markdown import cell, head, line
 from reproduction.reports.measures import REPLICATES, interval, lesion_weights, measured, replicates
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 SKIN_MEASURES = ("changed", "balanced_accuracy", "few_recall")
 

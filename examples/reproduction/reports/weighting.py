@@ -12,7 +12,7 @@ from torch import Tensor
 from reproduction.papers.weighting import LOSSES, MEASURES, TABLES, WEIGHTS, table
 from reproduction.reports.markdown import cell, head, line
 from reproduction.reports.measures import REPLICATES, confusion_of, interval, lesion_weights
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 NAMES = WEIGHTS | {"class-ohem": "class-wise OHEM"}
 

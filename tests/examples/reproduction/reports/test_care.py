@@ -7,7 +7,7 @@ from longtail_mix.data import synthetic_dermoscopy
 from reproduction.data.task import Images
 from reproduction.methods.care import attention_means
 from reproduction.reports.care import panel, summarise, tables
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 MADE = synthetic_dermoscopy([12, 8, 6], 32, seed=1)
 SIDE = Images(MADE.images, MADE.labels, tuple(f"lesion {i // 2}" for i in range(26)), MADE.masks)

@@ -16,7 +16,7 @@ from reproduction.reports.comparison import compare, tables, thinned
 from reproduction.reports.measures import measured
 from reproduction.reports.page import page
 from reproduction.reports.robustness import by_group, change_replicates, mean_change
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 COUNTS = (500, 60, 30, 10)
 FACTS: dict[str, Any] = {

@@ -19,7 +19,7 @@ from reproduction.reports.measures import (
     reliability,
     replicates,
 )
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 GROUPS = ClassGroups((0,), (1,), (2, 3))
 

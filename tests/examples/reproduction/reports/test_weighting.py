@@ -20,7 +20,7 @@ from reproduction.reports.weighting import (
     summarise,
     tables,
 )
-from reproduction.training.study import Judged
+from reproduction.training.judging import Judged
 
 FACTS = {"classes": ("a", "b", "c")}
 

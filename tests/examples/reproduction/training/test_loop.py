@@ -17,7 +17,7 @@ from reproduction.training.batch import Batch, Needs
 from reproduction.training.batches import Batches, seed_of
 from reproduction.training.loop import Average, Plan, Progress, Training, accelerator_for, judge, synchronised
 from reproduction.training.run_folder import RunFolder
-from reproduction.training.study import weights_of
+from reproduction.training.train import weights_of
 from reproduction.training.views import ViewSettings
 
 

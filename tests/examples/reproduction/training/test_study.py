@@ -13,6 +13,7 @@ from reproduction.criteria.losses import BalancedSoftmax
 from reproduction.data.frames import Squash
 from reproduction.data.synthetic import Synthetic
 from reproduction.data.task import Frame, Images, Source, Task
+from reproduction.methods.care import Continued, Plain
 from reproduction.methods.learner import Method
 from reproduction.methods.post_hoc import PostHocAdjustment
 from reproduction.methods.supervised import Supervised
@@ -20,10 +21,12 @@ from reproduction.mixes.mixup import MixUp
 from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Paper
 from reproduction.networks.network import Backbone
-from reproduction.training import study as study_module
+from reproduction.training import run_study as running
+from reproduction.training.loop import Training
 from reproduction.training.optimisers import AdamW
 from reproduction.training.recipe import Recipe
-from reproduction.training.study import Study, plan, run_study
+from reproduction.training.run_study import run_study, waves
+from reproduction.training.study import Study, plan
 from reproduction.training.views import ViewSettings
 
 RECIPE = Recipe(
@@ -36,6 +39,10 @@ ROWS: dict[str, Method] = {
     "post-hoc": PostHocAdjustment(Supervised()),
     "post-hoc+bs": PostHocAdjustment(Supervised(criterion=BalancedSoftmax())),
 }
+# Each starts from the weights of the one before.
+CHAIN: dict[str, Method] = {"ce": Plain()}
+for name, before in (("longer", "ce"), ("longer-still", "longer"), ("longest", "longer-still")):
+    CHAIN[name] = Continued(CHAIN[before])
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +76,8 @@ class Closed(Source):
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of what is trained from now on."""
     names: list[str] = []
-    train: Callable = study_module.train
-    monkeypatch.setattr(study_module, "train", lambda study, run: (names.append(run.name), train(study, run)))
+    train: Callable = running.train
+    monkeypatch.setattr(running, "train", lambda study, run: (names.append(run.name), train(study, run)))
     return names
 
 
@@ -151,17 +158,17 @@ def test_starting_over_gives_the_same_again(study):
 
 def test_a_training_that_was_stopped_goes_on(study, monkeypatch):
     (whole,) = run_study(replace(study, out=study.out / "whole"), ROWS)
-    step = study_module.Training._step
+    step = Training._step
 
     def stopped(self, number):
         if number == 3:
             raise KeyboardInterrupt
         return step(self, number)
 
-    monkeypatch.setattr(study_module.Training, "_step", stopped)
+    monkeypatch.setattr(Training, "_step", stopped)
     with pytest.raises(KeyboardInterrupt):
         run_study(study, ROWS)
-    monkeypatch.setattr(study_module.Training, "_step", step)
+    monkeypatch.setattr(Training, "_step", step)
     (again,) = run_study(study, ROWS)
     assert torch.equal(whole.logits, again.logits)
     assert again.facts["losses"] == whole.facts["losses"]
@@ -169,12 +176,23 @@ def test_a_training_that_was_stopped_goes_on(study, monkeypatch):
 
 
 def test_side_by_side_is_one_after_the_other(study):
-    names = ("ce", "post-hoc")
-    together = run_study(replace(study, methods=names, jobs=2, out=study.out / "together"), ROWS)
-    alone = run_study(replace(study, methods=names), ROWS)
+    names = ("longer", "ce", "longest", "longer-still")
+    together = run_study(replace(study, methods=names, jobs=2, out=study.out / "together"), CHAIN)
+    alone = run_study(replace(study, methods=names), CHAIN)
     for one, other in zip(together, alone, strict=True):
         assert one.name == other.name
         assert torch.equal(one.logits, other.logits)
+
+
+def test_a_wave_starts_from_the_waves_before_it(study):
+    found = waves(plan(replace(study, methods=("longest", "mixup", "longer"), seeds=(0, 1)), ROWS | CHAIN))
+    assert [[(run.name, run.seed) for run in wave] for wave in found] == [
+        [("ce", 0), ("mixup", 0), ("ce", 1), ("mixup", 1)],
+        [("longer", 0), ("longer", 1)],
+        [("longer-still", 0), ("longer-still", 1)],
+        [("longest", 0), ("longest", 1)],
+    ]
+    assert waves([]) == []
 
 
 def test_lower_precision_is_near(study):
