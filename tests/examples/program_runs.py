@@ -1,17 +1,18 @@
 """Trainings of the programs' own rows in processes of their own, killed or on two ranks: run by test_programs.py.
 
-python program_runs.py FOLDER {kill,ranks} PROGRAM:METHOD ... imports everything once and forks a process for each run.
-It writes FOLDER/ends.json; what belongs to a row that came out as it should is removed.
+python program_runs.py FOLDER {kill,ranks} imports everything once. Then it reads a row a line, PROGRAM:METHOD, forks a
+process for each of its trainings, and answers with a line of JSON: what came out.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
-import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -22,13 +23,18 @@ from typing import IO, Any
 
 import timm
 import torch
+from timm.layers.cbam import CbamModule
 from torch import nn
 
+from reproduction.data.boxes import Segmented
 from reproduction.data.synthetic import Synthetic
+from reproduction.data.white_light import WhiteLight
+from reproduction.methods.learner import Method
 from reproduction.networks import network, segmenters
-from reproduction.training.atomic_files import write_json
+from reproduction.networks import study as weighting
 from reproduction.training.optimisers import SGD
-from reproduction.training.study import Study, plan, run_study
+from reproduction.training.run_study import run_study
+from reproduction.training.study import Study, plan
 
 LRASPP = segmenters.NETWORKS["lraspp"]
 BATCH, STEPS, KILLS = 8, 10, 5
@@ -39,7 +45,7 @@ def small(program: str, method: str, out: Path) -> Study:
     """The program's first form with a handful of images, made up, and of steps; all else as it is."""
     study: Study = next(iter(import_module(program).FORMS.values()))[1]
     recipe = replace(study.recipe, images=STEPS * BATCH, batch_size=BATCH, ema=0.5)
-    data = FEW if isinstance(study.data, Synthetic) else study.data
+    data = {Synthetic: FEW, WhiteLight: WhiteLight(FEW)}.get(type(study.data), study.data)
     return replace(
         study, data=data, recipe=recipe, methods=(method,), seeds=(0,), out=out, device="cpu", checkpoint_every=2
     )
@@ -134,11 +140,19 @@ def differences(one: Any, other: Any, name: str = "") -> list[str]:
     return [] if same else [name]
 
 
+def segmenter_for(method: Method) -> None:
+    """An untrained one where a row looks for that of segmenter.py."""
+    source = getattr(method.maps, "source", None)
+    if isinstance(source, Segmented) and not source.path.exists():
+        name = source.path.stem
+        segmenters.save_segmenter(source.path, name, 64, segmenters.build_segmenter(name, 64))
+
+
 def kill(folder: Path, program: str, method: str) -> dict[str, Any]:
     """One training left alone, one killed at half of a checkpoint and then five times at random; what differs."""
     rows = import_module(program).ROWS
+    segmenter_for(rows[method])
     whole, stopped = (small(program, method, folder / name) for name in ("whole", "stopped"))
-    began = time.perf_counter()
     ends = [wait(forked(lambda: run_study(whole, rows)))]
     total = steps_in(whole.out)
     ends.append(killed_in_the_writer(lambda: run_study(stopped, rows), call=2, share=0.5))
@@ -153,7 +167,6 @@ def kill(folder: Path, program: str, method: str) -> dict[str, Any]:
         "steps": total,
         "tensors": len(one),
         "different": differences(one, other) + left,
-        "seconds": time.perf_counter() - began,
     }
 
 
@@ -192,10 +205,9 @@ def moved(work: Callable[[], object], out: Path) -> list[int]:
 
 
 def ranks(folder: Path, program: str, method: str) -> dict[str, Any]:
-    """The losses of one process, of two, and of two and then one; without BatchNorm, which they do not share."""
+    """The losses of one process, of two, and of two and then one; without what each process has for itself."""
     rows = import_module(program).ROWS
-    segmenters.NETWORKS["lraspp"] = lambda: without_batch_norm(LRASPP())
-    network.OURS["cnn"] = lambda _: without_batch_norm(timm.create_model("test_resnet", num_classes=0, output_stride=8))
+    no_batch_norm_no_dropout()
     studies = []
     for name in ("one", "two", "moved"):
         study = small(program, method, folder / name)
@@ -215,16 +227,29 @@ def ranks(folder: Path, program: str, method: str) -> dict[str, Any]:
     return {"ends": ends, "losses": losses, "processes": sorted(set(processes))}
 
 
-def main(folder: Path, mode: str, pairs: list[str]) -> None:
-    """Every pair after the other; ends.json is written after each."""
-    ends: dict[str, Any] = {}
-    for number, pair in enumerate(pairs):
-        program, method = pair.split(":", 1)
-        ends[pair] = (kill if mode == "kill" else ranks)(folder / str(number), program, method)
-        if not ends[pair].get("different"):
-            shutil.rmtree(folder / str(number))
-        write_json(folder / "ends.json", ends)
+def no_batch_norm_no_dropout() -> None:
+    """The networks of this process without them: processes on a CPU share neither batch statistics nor dropout."""
+    segmenters.NETWORKS["lraspp"] = lambda: without_batch_norm(LRASPP())
+    network.OURS["cnn"] = lambda _: without_batch_norm(timm.create_model("test_resnet", num_classes=0, output_stride=8))
+    weighting.CbamModule = lambda *words, **options: without_batch_norm(CbamModule(*words, **options))
+    weighting.DROPOUT = 0.0
+
+
+def main(root: Path, mode: str) -> None:
+    """Answer until there are no more rows; a row that cannot be run says why and stands in nobody's way."""
+    work = {"kill": kill, "ranks": ranks}[mode]
+    os.chdir(root)
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a training prints is no answer
+    for row in sys.stdin:
+        program, method = row.strip().split(":", 1)
+        with tempfile.TemporaryDirectory(dir=root) as folder:
+            try:
+                found = work(Path(folder), program, method)
+            except Exception:
+                found = {"error": traceback.format_exc()}
+        print(json.dumps(found), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -8,8 +8,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from subprocess import PIPE
+from typing import Any
 
 import pytest
 
@@ -19,50 +23,74 @@ from reproduction.reports.program import run
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
 PROGRAMS = [path.stem for path in sorted(EXAMPLES.glob("*.py")) if "reproduction.reports.program" in path.read_text()]
-# Rows that look through a network that segmenter.py has to train before.
-WITH_A_FILE = {"care:ce+care-segmenter", "care:ce+care-deeplabv3"}
 EVERY = [f"{program}:{method}" for program in PROGRAMS for method in import_module(program).ROWS]
-EVERY = [pair for pair in EVERY if pair not in WITH_A_FILE]
 # A kind each: a mix with maps, another one's weights, two views and a queue.
 KILLED = ["compare:balanced-softmax+patch-swap", "compare:post-hoc", "lsm:ldam-drw+lsm", "spmix:paco"]
-RANKS = ["compare:balanced-softmax+patch-swap", "lsm:ce+lsm", "segmenter:lraspp", "spmix:spmix"]
+RANKS = [
+    "care:csl+care",
+    "compare:balanced-softmax+patch-swap",
+    "lsm:ce+lsm",
+    "segmenter:lraspp",
+    "spmix:spmix",
+    "weighting:hierarchical-focal-ohem",
+]
 if os.environ.get("LONGTAIL_MIX_KILL") == "all":
     KILLED = EVERY
 
 
-def outcome(folder: Path, mode: str, pairs: list[str]) -> dict:
+Ask = Callable[[str], dict[str, Any]]
+
+
+@contextmanager
+def asked(folder: Path, mode: str) -> Iterator[Ask]:
+    """Ask a process of program_runs.py, which has imported everything, what came out of one row."""
     paths = [str(EXAMPLES), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(HERE / "program_runs.py"), str(folder), mode, *pairs]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (folder / "stderr").write_text(done.stderr)
-    ends: dict = json.loads((folder / "ends.json").read_text())
-    return ends
+    command = [sys.executable, str(HERE / "program_runs.py"), str(folder), mode]
+    said = folder / "stderr"
+    with (
+        said.open("w") as errors,
+        subprocess.Popen(command, env=environment, text=True, stdin=PIPE, stdout=PIPE, stderr=errors) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        words, answers = process.stdin, process.stdout
+
+        def ask(pair: str) -> dict[str, Any]:
+            words.write(f"{pair}\n")
+            words.flush()
+            found: dict[str, Any] = json.loads(answers.readline() or '{"error": "the process ended"}')
+            assert "error" not in found, f"{found['error']}\n{said.read_text()[-5000:]}"
+            return found
+
+        yield ask
+        words.close()
 
 
 @pytest.fixture(scope="module")
-def kills(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    return outcome(tmp_path_factory.mktemp("kills"), "kill", [pair for pair in KILLED if pair in EVERY])
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    with asked(tmp_path_factory.mktemp("kill"), "kill") as ask:
+        yield ask
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    return outcome(tmp_path_factory.mktemp("ranks"), "ranks", [pair for pair in RANKS if pair in EVERY])
+def on_ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    with asked(tmp_path_factory.mktemp("ranks"), "ranks") as ask:
+        yield ask
 
 
-@pytest.mark.parametrize("pair", [pair for pair in KILLED if pair in EVERY])
-def test_killed_at_five_random_moments_and_resumed_it_is_the_same_to_the_bit(kills, pair):
-    found = kills[pair]
+@pytest.mark.parametrize("pair", KILLED)
+def test_killed_at_five_random_moments_and_resumed_it_is_the_same_to_the_bit(killed, pair):
+    found = killed(pair)
     assert found["ends"] == [0, *[-9] * 6, 0]  # the first one while it wrote a checkpoint
     assert found["different"] == []
     assert found["tensors"] >= 2  # checkpoints and what was told of the images were compared
     assert found["steps"] >= 1
 
 
-@pytest.mark.parametrize("pair", [pair for pair in RANKS if pair in EVERY])
-def test_two_processes_are_one(ranks, pair):
-    found = ranks[pair]
+@pytest.mark.parametrize("pair", RANKS)
+def test_two_processes_are_one(on_ranks, pair):
+    found = on_ranks(pair)
     assert found["ends"] == [0, 0, 0, 143, 143, 0]
     assert found["processes"] == [1, 2]
     one, two, moved = found["losses"]
