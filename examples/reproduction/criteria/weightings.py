@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
-from torch import nn
+from torch import Tensor, nn
 
 from longtail_mix import (
     ClassBalancedWeights,
@@ -18,6 +18,7 @@ from longtail_mix import (
     mean_one_over_classes,
     mean_one_over_images,
 )
+from longtail_mix._distributed import gather, rank
 from reproduction.methods.learner import Setting
 
 
@@ -87,7 +88,7 @@ class EasyFirst(Weighting):
 
     def build(self, setting: Setting) -> nn.Module:
         """By loss and epoch."""
-        return SelfPaced(Pace(setting.epochs, setting.batch_size))
+        return OverAllProcesses(SelfPaced(Pace(setting.epochs, setting.batch_size)))
 
 
 @dataclass(frozen=True)
@@ -103,4 +104,21 @@ class HardFirst(Weighting):
     def build(self, setting: Setting) -> nn.Module:
         """By loss and epoch."""
         pace = Pace(setting.epochs, setting.batch_size)
-        return ClassWiseHardExamples(pace) if self.class_wise else HardExamples(pace)
+        return OverAllProcesses(ClassWiseHardExamples(pace) if self.class_wise else HardExamples(pace))
+
+
+class OverAllProcesses(nn.Module):
+    """A curriculum that ranks the losses of the whole batch; each process takes the weights of its own rows.
+
+    Args:
+        curriculum: losses [B] and labels [B] of the whole batch to weights [B].
+    """
+
+    def __init__(self, curriculum: nn.Module) -> None:
+        super().__init__()
+        self.curriculum = curriculum
+
+    def forward(self, losses: Tensor, labels: Tensor) -> Tensor:
+        """The weights of this process."""
+        weights: Tensor = self.curriculum(gather(losses), gather(labels))
+        return weights[rank() * len(losses) :][: len(losses)]

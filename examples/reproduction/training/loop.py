@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
@@ -76,8 +77,17 @@ def accelerator_for(
 
 
 def synchronised(learner: Learner, accelerator: Accelerator) -> Learner:
-    """The learner with batch statistics over all processes, where they have GPUs; PyTorch does it on those alone."""
-    if accelerator.num_processes == 1 or accelerator.device.type != "cuda":
+    """The learner with batch statistics over all processes, where they have GPUs; PyTorch does it on those alone.
+
+    Raises:
+        ValueError: several processes on a CPU, and BatchNorm in the learner.
+    """
+    if accelerator.num_processes == 1:
+        return learner
+    if accelerator.device.type != "cuda":
+        own = next((name for name, part in learner.named_modules() if isinstance(part, _BatchNorm)), None)
+        if own is not None:
+            raise ValueError(f"method: expected no BatchNorm, which processes on a CPU cannot share, got one at {own}")
         return learner
     # timm's own, as it knows its norms with a built-in activation.
     convert: Any = convert_sync_batchnorm

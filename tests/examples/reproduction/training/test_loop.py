@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -74,6 +75,15 @@ def training(
 def final(folder: Path, name: str = "last") -> dict:
     state: dict = torch.load(folder / f"{name}.pt", weights_only=True)
     return state
+
+
+def test_processes_on_a_cpu_share_no_batch_statistics_and_say_so():
+    two = SimpleNamespace(num_processes=2, device=torch.device("cpu"))
+    learner = Constant(1.0)
+    with pytest.raises(ValueError, match="method: expected no BatchNorm, .* processes on a CPU .*, got one at norm"):
+        synchronised(learner, two)
+    learner.norm = nn.GroupNorm(1, 3)
+    assert synchronised(learner, two) is learner
 
 
 def test_a_learner_is_told_its_epochs_and_seeded_at_each_step(tmp_path):
