@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from reproduction.criteria.weightings import ClassBalanced
 from reproduction.data.boxes import BooleanMap, Boxes, Segmented
 from reproduction.data.isic2018 import ISIC2018, Stratified
 from reproduction.data.maps import FineGrained, SkinContrast
+from reproduction.data.pneumonia import Pneumonia
 from reproduction.methods.care import CARE, Continued, Plain
+from reproduction.methods.sampling import ByClass
+from reproduction.methods.siamese import Siamese
 from reproduction.reports.printed import CARE_SKIN
 from reproduction.reports.program import run
 from reproduction.training.describe import describe
@@ -53,9 +57,36 @@ def test_the_rows():
         expected[f"csl+care-lam-{lam}"] = CARE(csl, lam=lam)
     for scale in (0.7, 0.8, 0.9, 1.1):
         expected[f"csl+care-scale-{scale}"] = CARE(csl, boxes=Boxes(scale=scale))
+    siamese, first = Siamese(margin=1.0, weight=1.0), bases["ce"]
+    expected["siamese"] = siamese
+    expected["siamese-continued"] = Continued(siamese)
+    expected["siamese+care"] = CARE(siamese)
+    expected["decouple"] = Continued(first, sampling=ByClass(0.0), last_stage_only=True)
+    expected["decouple+care"] = CARE(first, sampling=ByClass(0.0), last_stage_only=True)
     assert expected == care.ROWS
     assert care.AGAINST["fl+care-skin"] == "fl-continued"
-    assert len(care.AGAINST) == 4 * 9 + 14
+    assert care.AGAINST["siamese+care"] == "siamese-continued"
+    assert care.AGAINST["decouple+care"] == "decouple"
+    assert len(care.AGAINST) == 4 * 9 + 14 + 2
+
+
+def test_on_x_rays_lam_is_a_half_and_nothing_of_skin_has_a_say():
+    assert set(care.ROWS_OF) == {"pneumonia", "pneumonia-resnet18", "pneumonia-resnet152", "pneumonia-vgg19"}
+    rows = care.ROWS_OF["pneumonia"]
+    assert rows["csl"] == care.ROWS["csl"]
+    assert rows["csl+care-tau-0.2"] == CARE(rows["csl"], tau=0.2, lam=0.5)
+    assert {row.lam for row in rows.values() if isinstance(row, CARE)} == {0.5}
+    assert {row.boxes for row in rows.values() if isinstance(row, CARE)} == {Boxes()}
+    gone = {name.removeprefix("csl") for name in care.ROWS.keys() - rows.keys() if name.startswith("csl")}
+    assert gone == {
+        *("+care-skin", "+care-fine-grained", "+care-boolean-map", "+care-segmenter", "+care-deeplabv3"),
+        *("+care-2-classes", "+care-3-classes", "+care-lam-0.7", "+care-lam-1.3"),
+        *(f"+care-scale-{scale}" for scale in (0.7, 0.8, 0.9, 1.1)),
+    }
+    skin, films = care.FORMS["paper-vgg19"][1], care.FORMS["pneumonia-vgg19"][1]
+    assert films.data == Pneumonia(counts=(8851, 6012, 105), test_fraction=0.2, seed=0)
+    assert films.test
+    assert films.recipe == replace(skin.recipe, images=200 * 124 * 96)  # 11,974 images are trained on
 
 
 @pytest.mark.parametrize("network", ["resnet50", "resnet18", "resnet152", "vgg19"])
@@ -112,4 +143,5 @@ def test_runs_both_stages_and_reports(tmp_path, monkeypatch, capsys):
     assert "printed / ours" not in printed  # made-up images are not the paper's
     report = json.loads((tmp_path / "report.json").read_text())
     assert list(report["rows"]) == ["csl", "csl-continued", "csl+care"]
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "attention.png").read_bytes().startswith(b"\x89PNG")

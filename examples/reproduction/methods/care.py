@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from longtail_mix import GradCAM
 from longtail_mix._distributed import total, world_size
@@ -15,7 +15,9 @@ from reproduction.data.boxes import Boxes, Segmented
 from reproduction.data.task import Images
 from reproduction.methods.frozen import part_of
 from reproduction.methods.learner import Method, Setting, Told, check_share
+from reproduction.methods.sampling import ByClass
 from reproduction.methods.supervised import Supervised, SupervisedLearner
+from reproduction.networks.branches import freeze_before, last_stages
 from reproduction.networks.network import Network
 from reproduction.training.batch import Batch, Needs
 from reproduction.training.printed_views import TurnedViews
@@ -39,6 +41,10 @@ class Plain(Supervised):
     layer: str | None = None
     views: TurnedViews | None = None
 
+    def objective(self, criterion: nn.Module, network: Network) -> nn.Module:  # noqa: ARG002  others add to it
+        """What is minimised: the criterion of logits and labels."""
+        return criterion
+
     def build(self, setting: Setting) -> LookingLearner:
         """With new weights."""
         network = self.network(setting)
@@ -54,18 +60,36 @@ class Continued(Method):
         first: the first stage; the loss and the layer are its own.
         share: of the training's steps, beside those of the first stage.
         views: as in the first stage.
+        sampling: another one than in the first stage.
+        last_stage_only: what comes before the encoder's last stage asks for no gradient: Decoupling, as CARE's paper
+            has it ("the first 7 layers", where ResNet's layer4 is the eighth). BatchNorm's statistics go on.
     """
 
     first: Plain = field(default_factory=Plain)
     share: float = 1.0
     views: TurnedViews | None = None
+    sampling: ByClass | None = field(default=None, kw_only=True)
+    last_stage_only: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         check_share(self.share)
 
+    @property
+    def stage(self) -> Plain:
+        """The first stage as this one goes on with it."""
+        return self.first if self.sampling is None else replace(self.first, sampling=self.sampling)
+
+    def network(self, setting: Setting) -> Network:
+        """That of the first stage, some of it frozen."""
+        network = self.first.network(setting)
+        network.check_map(setting.size, self.first.layer)
+        if self.last_stage_only:
+            freeze_before(network.encoder, last_stages(network.encoder, 1))
+        return network
+
     def build(self, setting: Setting) -> LookingLearner:
         """To start from the first stage's weights."""
-        return self.first.build(setting)
+        return LookingLearner(self.network(setting), self.stage, setting)
 
 
 @dataclass(frozen=True)
@@ -76,6 +100,8 @@ class CARE(Continued):
         first: the first stage; the loss and the layer are its own.
         share: of the training's steps, beside those of the first stage.
         views: as in the first stage.
+        sampling: another one than in the first stage.
+        last_stage_only: as in :class:`Continued`.
         boxes: where lesions are, for the rarest classes.
         alpha: weight of the attention loss.
         tau: how much attention inside is enough.
@@ -108,9 +134,7 @@ class CARE(Continued):
 
     def build(self, setting: Setting) -> CARELearner:
         """To start from the first stage's weights."""
-        network = self.first.network(setting)
-        network.check_map(setting.size, self.first.layer)
-        return CARELearner(network, self, setting)
+        return CARELearner(self.network(setting), self, setting)
 
 
 class LookingLearner(SupervisedLearner):
@@ -118,6 +142,7 @@ class LookingLearner(SupervisedLearner):
 
     def __init__(self, network: Network, method: Plain, setting: Setting) -> None:
         super().__init__(network, method, setting)
+        self.criterion = method.objective(self.criterion, network)
         self.layer = method.layer
 
     def start_from(self, state: dict[str, Any]) -> None:
@@ -135,7 +160,7 @@ class CARELearner(LookingLearner):
     """A learner that is told where to look."""
 
     def __init__(self, network: Network, method: CARE, setting: Setting) -> None:
-        super().__init__(network, method.first, setting)
+        super().__init__(network, method.stage, setting)
         self.care = method
 
     def set_epoch(self, epoch: int, epochs: int) -> None:

@@ -16,16 +16,32 @@ def branch(encoder: nn.Module, start: str) -> nn.Module:
     Raises:
         ValueError: no such module.
     """
+    before = modules_before(encoder, start)
+    around = {name for name in before if not name or start.startswith(f"{name}.")}
+    kept: list[Any] = [module for name, module in before.items() if name not in around]
+    for name in around:
+        kept += [*before[name].parameters(recurse=False), *before[name].buffers(recurse=False)]
+    return deepcopy(encoder, {id(part): part for part in kept})
+
+
+def freeze_before(encoder: nn.Module, start: str) -> None:
+    """Ask for no gradient of the weights that are defined before the module `start`.
+
+    Raises:
+        ValueError: no such module.
+    """
+    for module in modules_before(encoder, start).values():
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(False)
+
+
+def modules_before(encoder: nn.Module, start: str) -> dict[str, nn.Module]:
+    """The modules that are defined before one, those that hold it too."""
     modules = dict(encoder.named_modules())
     names = [*modules]
     if start not in names[1:]:
         raise ValueError(f"layer: expected a part of the network, as {', '.join(names[-3:])}; got {start!r}")
-    before = names[: names.index(start)]
-    around = [name for name in before if not name or start.startswith(f"{name}.")]
-    kept: list[Any] = [modules[name] for name in before if name not in around]
-    for name in around:
-        kept += [*modules[name].parameters(recurse=False), *modules[name].buffers(recurse=False)]
-    return deepcopy(encoder, {id(part): part for part in kept})
+    return {name: modules[name] for name in names[: names.index(start)]}
 
 
 def last_stages(encoder: nn.Module, count: int) -> str:

@@ -62,12 +62,17 @@ TABLE_3 = Table(
     "Table 3, Siamese and Decoupling",
     CLASSES,
     (
-        Row("Siamese", "56.9 21.7 51.7 53.0 67.9 60.0 45.7 98.3"),
-        Row("Siamese+CARE", "68.9 65.2 68.9 48.4 70.8 65.4 70.8 93.8"),
-        Row("Decouple", "73.9 65.2 82.7 57.5 81.5 76.3 63.2 91.9"),
-        Row("Decouple+CARE", "78.3 73.9 89.6 62.1 83.4 74.0 73.0 92.2"),
+        Row("Siamese", "56.9 21.7 51.7 53.0 67.9 60.0 45.7 98.3", "siamese"),
+        Row("Siamese+CARE", "68.9 65.2 68.9 48.4 70.8 65.4 70.8 93.8", "siamese+care"),
+        Row("Decouple", "73.9 65.2 82.7 57.5 81.5 76.3 63.2 91.9", "decouple"),
+        Row("Decouple+CARE", "78.3 73.9 89.6 62.1 83.4 74.0 73.0 92.2", "decouple+care"),
     ),
-    about="No command yet: neither is among the rows of `care.py`. The paper's PBK is BKL.",
+    ("paper",),
+    """
+The paper's PBK is BKL. Siamese: cross entropy and the contrastive loss of all pairs of a batch, margin 1; how the
+classifier learns beside the pairs is not printed. Decoupling: from `ce` on, the last stage and the classifier alone,
+the classes equally often; the latter is Kang et al.'s and not printed.
+""",
 )
 TABLE_4 = Table(
     "Table 4, skin, other networks, all with CSL",
@@ -197,7 +202,10 @@ CARE = Paper(
         "2 to 5, the method": "diagrams; [care.md](care.md) says what of it is here",
         "6 and 7, the networks": "timm's `resnet50` and `vgg19`",
         "8, recall of each class": "`report.md` of the form `paper` has the recall of each class; no bars",
-        "9, training curves": "`history.jsonl` of a run folder has the loss of each step; no curves of recall and MCA",
+        "9, training curves": (
+            "`curves.png`: the loss, and the MCA where `--data.split.val-fraction` leaves a validation side; recall, "
+            "and both on the training images, are not followed"
+        ),
         "10, maps with and without CARE": "`attention.png` of every form with masks",
         "11, scales of the boxes": "the table above",
         "12, maps by tau": "`attention.png` of `csl+care-tau-0.2` and its like",
@@ -205,6 +213,7 @@ CARE = Paper(
         "14, maps by kind of box": "`attention.png` of `ce+care`, `ce+care-boolean-map` and `ce+care-deeplabv3`",
     },
     {
+        "siamese-continued": "as long a training as `siamese+care` without it",
         "*-continued": "the second stage without the attention loss: what more training alone is worth",
         "*+care-over-all": "L_a over all images of a batch",
         "*+care-*-classes": "boxes for the two or three rarest classes under every base, where Table 10 has CSL",

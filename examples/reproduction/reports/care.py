@@ -114,3 +114,25 @@ def panel(judged: Sequence[Judged], classes: Sequence[str], count: int = 6) -> F
     said = ["\n".join(names) for names in zip(*each, strict=True)]
     masks = torch.zeros_like(side.images[rows, :1], dtype=torch.bool) if side.masks is None else side.masks[rows]
     return attention_panel(side.images[rows], masks, {one.name: one.told["cam"][rows] for one in judged}, said)
+
+
+def curves(judged: Sequence[Judged]) -> Figure:
+    """After Fig. 9: the training loss, a point for each 20 steps, and the MCA on a validation side where there is one.
+
+    A mean over the seeds; a second stage goes on where it starts, at 0.
+    """
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    losses, scores = figure.subplots(1, 2)
+    for name in dict.fromkeys(one.name for one in judged):
+        facts = [one.facts for one in judged if one.name == name]
+        each = torch.tensor([fact["losses"] for fact in facts], dtype=torch.float64).mean(0)
+        steps = torch.arange(len(each)).split(20)
+        losses.plot([part[-1].item() + 1 for part in steps], [each[part].mean().item() for part in steps], label=name)
+        followed = torch.tensor([fact["validation"] for fact in facts], dtype=torch.float64)
+        if followed.numel():
+            at, value = followed.mean(0).T.tolist()
+            scores.plot(at, [100 * mca for mca in value], label=name)
+    losses.set(xlabel="steps", ylabel="loss")
+    losses.legend(fontsize=8)
+    scores.set(xlabel="steps", ylabel="MCA on the validation side, %")
+    return figure

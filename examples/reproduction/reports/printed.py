@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reproduction.papers import care, lsm
+from reproduction.papers import care, lsm, pneumonia
 from reproduction.reports.markdown import head, line
 from reproduction.training.judging import Judged
 
@@ -15,6 +15,7 @@ LSM_CIFAR100: Mapping[str, Mapping[float, float]] = {
 
 # Recall of the rarest class in %, AUC, mean class accuracy in %; ResNet-50.
 CARE_SKIN: Mapping[str, Sequence[float]] = {row.method: row.values() for row in care.TABLE_2.rows}
+CARE_PNEUMONIA: Mapping[str, Sequence[float]] = {row.method: row.values() for row in pneumonia.TABLE_2.rows}
 
 
 def accuracies(judged: Sequence[Judged]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from reproduction.data.isic2018 import ISIC2018
 from reproduction.data.lesions import Lesions
 from reproduction.data.listed import ImageNetLT
 from reproduction.data.own import Folder, Table
+from reproduction.data.pneumonia import Pneumonia
 from reproduction.data.synthetic import Synthetic
 from reproduction.data.white_light import WhiteLight
 from reproduction.methods.learner import Method
@@ -23,7 +24,9 @@ from reproduction.training.describe import describe
 from reproduction.training.recipe import Recipe
 from reproduction.training.run_folder import RunFolder
 
-AnyData = Synthetic | ISIC2018 | CifarLT | ImageNetLT | INaturalist2018 | Lesions | WhiteLight | Folder | Table
+AnyData = (
+    Synthetic | ISIC2018 | CifarLT | ImageNetLT | INaturalist2018 | Lesions | Pneumonia | WhiteLight | Folder | Table
+)
 
 
 @dataclass(frozen=True)
