@@ -26,7 +26,12 @@ def test_code_block(block, monkeypatch):
         assert ((names["soft"] >= 0) & (names["soft"] <= 1)).all()
     if "folds" in names:
         assert sorted(set(names["folds"].tolist())) == [0, 1, 2, 3]
+    if "pixel_classes" in names:
+        assert names["pixel_classes"].shape == (4, 32, 32)
+    if "targets" in names:
+        assert [set(target) for target in names["targets"]] == [{"boxes", "labels", "visible"}] * 2
+        assert [len(of_image.points) for of_image in names["points"]] in ([1 + 2, 2 + 1], [2, 4])
 
 
-def test_the_page_has_its_four_blocks():
-    assert len(BLOCKS) == 4
+def test_the_page_has_its_six_blocks():
+    assert len(BLOCKS) == 6

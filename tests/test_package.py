@@ -111,6 +111,9 @@ FUNCTIONAL = [
     "boxes_around",
     "care_attention_loss",
     "care_loss",
+    "carry_boxes",
+    "carry_masks",
+    "carry_points",
     "clamp_to_range",
     "class_activation_map",
     "class_balanced_weights",
@@ -191,10 +194,10 @@ LAYERS = [
 
 # The same for the rooms of mixing; what has no room of its own comes first.
 MIXING_ROOMS = [
-    ["_pairs"],
+    ["_moves", "_pairs"],
     ["draws", "pairing", "patch", "ratio"],
     ["record"],
-    ["mix"],
+    ["carry", "mix"],
     ["classic", "inside"],
     ["guided"],
     ["composition"],
@@ -286,9 +289,11 @@ def test_the_package_says_on_one_screen_what_to_use_when():
     assert len(lines) <= 40
     named = set(re.findall(r"``(?:\w+\.)*(\w+)", longtail_mix.__doc__ or ""))
     known = {
-        name for module in ("data", "metrics", "sampling", "visualize") for name in dir(getattr(longtail_mix, module))
+        name
+        for module in ("data", "functional", "metrics", "sampling", "visualize")
+        for name in dir(getattr(longtail_mix, module))
     }
-    assert named - {"blend", "carry", "with_record", "balanced", "examples"} <= known | set(dir(longtail_mix))
+    assert named - {"with_record", "balanced", "examples"} <= known | set(dir(longtail_mix))
 
 
 @pytest.mark.parametrize("package", ["torchmetrics", "matplotlib"])

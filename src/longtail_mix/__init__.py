@@ -8,7 +8,7 @@ What to use when; each name has a docstring with shapes, its equation and an exa
     mix rare classes into skin   ``SPMix(class_counts, mean=mean, std=std)``
     mix any other way            ``InBatch(CutMix(), HeadTailPairing(class_counts))``; ``MixUp``, ``CMO``, ``LSM``
     mix in a collator, as timm   ``MixCollate``, ``SoftTargetMix``; inside a model ``MixInside``
-    carry masks and boxes along  ``mix.with_record(...)``, ``blend`` and ``carry`` of the record
+    carry masks and boxes along  ``mix.with_record(...)``; ``functional.carry_masks``, ``functional.carry_boxes``
     find the lesion              ``SkinContrastSaliency``, ``SegmentationSaliency``; the paper's ``SaliencyMap``
     draw classes evenly          ``sampling.ClassSampler.balanced(labels)``; also ``sampling.TwoStreamLoader``
     correct the loss instead     ``BalancedSoftmaxLoss``, ``LogitAdjustmentLoss``, ``LDAMLoss``, ``FocalLoss``

@@ -117,6 +117,16 @@ def boxes(b: Batch) -> Tensor:
     return torch.cat([low, low + 1 + b.whole(b.size, 2, high=4, dtype=torch.int64)], 1)
 
 
+def record(b: Batch) -> lm.MixRecord:
+    mask = b.pick(grids(b).to(torch.float32), b.flags(b.size, 1, b.rows, b.columns))
+    return lm.MixRecord(mask, shares(b).to(torch.float32), partner=b.whole(b.size, high=b.size, dtype=torch.int64))
+
+
+def rows_of_boxes(b: Batch) -> list[Tensor]:
+    """Two boxes for each image."""
+    return [torch.cat([low, low + 1], 1) for low in (b.uniform(2, 2, high=9) for _ in range(b.size))]
+
+
 def inner_boxes(b: Batch) -> Tensor:
     return torch.tensor([[0, 0, 1, 1], [0, 0, b.width, b.height]])[: b.pick(1, 2, 0)].to(b.device)
 
@@ -317,7 +327,8 @@ ARGUMENTS: dict[str, Draw] = {
     "kappa": number(3.0, 1.5, 9),
     "probability": SHARE,
     "threshold": lambda b: b.pick(0.5, 0.2, functional.otsu_threshold),
-    "largest_only": lambda b: b.pick(True, False),
+    **dict.fromkeys(("largest_only", "cut"), lambda b: b.pick(True, False)),
+    "record": record,
     "min_area": number(0.005, 0.0, 0.3),
     "num_prefix_tokens": lambda b: b.pick(0),
     "center_prior": AT_LEAST_ZERO,
@@ -444,6 +455,20 @@ HERE: dict[str, dict[str, Draw]] = {
     "Scheduled": {"probability": lambda _: lambda _epoch: 0.5},
     "CopyPaste": {"scale": lambda b: b.pick((0.8, 1.25), [1, 1], (0.1, 9.0)), "threshold": SHARE, "saliency": detector},
     "SkinSwap": {"threshold": SHARE, "saliency": detector},
+    "carry_masks": {"masks": lambda b: b.pick(masks(b), maps(b)), "others": lambda _: None},
+    "carry_boxes": {
+        "boxes": rows_of_boxes,
+        "labels": lambda b: [b.whole(2, high=b.classes) for _ in range(b.size)],
+        "others": lambda _: None,
+        "other_labels": lambda _: None,
+        "size": lambda b: (b.height, b.width),
+        "min_visible": SHARE,
+    },
+    "carry_points": {
+        "points": lambda b: [b.uniform(2, 3, 2, high=9) for _ in range(b.size)],
+        "others": lambda _: None,
+        "size": lambda b: (b.height, b.width),
+    },
     "OtherSkin": {"least": SHARE, "saliency": detector},
     "fill_in": {"known": maps},
     "placed_grid": {

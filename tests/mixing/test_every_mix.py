@@ -12,14 +12,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from longtail_mix import (
     CMO,
     LSM,
-    AttentiveMix,
-    BalancedMixUp,
     BalancedPairing,
-    CopyPaste,
     CutMix,
-    FMix,
-    GridMix,
-    GuidedMixup,
     HeadTailPairing,
     InBatch,
     InverseFrequencyPairing,
@@ -28,66 +22,17 @@ from longtail_mix import (
     MixCollate,
     MixedTarget,
     MixUp,
-    OneOf,
-    OtherSkin,
     Pairs,
     RandomPairing,
     Remix,
-    ResizeMix,
     SaliencyMix,
-    Scheduled,
     ShiftedPairing,
-    SkinSwap,
-    SmoothMix,
-    SnapMix,
     Sometimes,
     SPMix,
-    UniMix,
     mixing,
 )
+from tests.mixing.mixes import COUNTS, MIXES, WITH_MAPS, Brightness, seeded, some_pairs
 
-COUNTS = [100, 30, 2]
-
-
-class Brightness(nn.Module):
-    """A saliency that costs nothing."""
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return images.detach().float().mean(1, keepdim=True) / (255 if images.dtype == torch.uint8 else 1)
-
-
-# Mixes that draw; those that draw nothing are among WITH_MAPS.
-MIXES: dict[str, Callable[[], nn.Module]] = {
-    "MixUp": MixUp,
-    "CutMix": CutMix,
-    "Remix": lambda: Remix(COUNTS),
-    "CMO": CMO,
-    "SaliencyMix": lambda: SaliencyMix(saliency=Brightness()),
-    "SPMix": lambda: KeepLabels(SPMix(patch_size=4, noise=0.3, saliency=Brightness())),
-    "BalancedMixUp": BalancedMixUp,
-    "UniMix": lambda: UniMix(COUNTS),
-    "OneOf": lambda: OneOf([MixUp(0.5), CutMix(), ResizeMix()], [1, 2, 1]),
-    "Scheduled": lambda: Scheduled(MixUp(0.5), lambda epoch: 0.7 - epoch / 10),
-    "FMix": FMix,
-    "ResizeMix": ResizeMix,
-    "GridMix": GridMix,
-    "SmoothMix": SmoothMix,
-    "SnapMix": lambda: SnapMix(1.0, saliency=Brightness()),
-    "CopyPaste": lambda: CopyPaste(saliency=Brightness()),
-    "Sometimes": lambda: Sometimes(MixUp(0.5), 0.7),
-}
-WITH_MAPS: dict[str, Callable[[], nn.Module]] = {
-    "LSM": lambda: LSM(block_size=4),
-    "Sometimes LSM": lambda: Sometimes(LSM(block_size=4), 0.7),
-    "SaliencyMix": SaliencyMix,
-    "SPMix": lambda: KeepLabels(SPMix(patch_size=4)),
-    "SkinSwap": SkinSwap,
-    "OtherSkin": OtherSkin,
-    "AttentiveMix": lambda: AttentiveMix(cells=3, paste=2),
-    "GuidedMixup": GuidedMixup,
-    "SnapMix": SnapMix,
-    "CopyPaste": CopyPaste,
-}
 MOVING = {"CopyPaste", "ResizeMix", "SnapMix", "OneOf", "OtherSkin"}  # they change images before they mix them
 KEEPING = {"SPMix", "CopyPaste", "SkinSwap", "OtherSkin"}  # the first label stays whole
 EACH = pytest.mark.parametrize("name", MIXES)
@@ -98,18 +43,6 @@ def forget_compiled_graphs():
     """All mixes share one forward, and PyTorch keeps no more than 8 graphs of a function."""
     yield
     torch._dynamo.reset()
-
-
-def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
-    return torch.Generator(device).manual_seed(seed)
-
-
-def some_pairs(number: int = 5, dtype: torch.dtype = torch.float32, size: tuple[int, int] = (8, 12)):
-    generator = seeded(0)
-    images = torch.rand(2, number, 3, *size, generator=generator)
-    images = (images * 255).to(dtype) if dtype == torch.uint8 else images.to(dtype)
-    labels = torch.randint(3, (2, number), generator=generator)
-    return images[0], labels[0], images[1], labels[1]
 
 
 @EACH

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from longtail_mix import MixRecord
-from longtail_mix.mixing.record import pixel_grid
+from longtail_mix.mixing._moves import pixel_grid
 
 LAM = torch.tensor([0.5])
 

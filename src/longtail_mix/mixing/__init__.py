@@ -1,5 +1,6 @@
 """Mixing: saliency -> ratio -> mixed images or features."""
 
+from longtail_mix.mixing.carry import CarriedBoxes, CarriedPoints, carry_boxes, carry_masks, carry_points
 from longtail_mix.mixing.class_aware import (
     CMO,
     BalancedMixUp,
@@ -90,6 +91,8 @@ __all__ = [
     "AttentiveMix",
     "BalancedMixUp",
     "BalancedPairing",
+    "CarriedBoxes",
+    "CarriedPoints",
     "CopyPaste",
     "CutMix",
     "FMix",
@@ -132,6 +135,9 @@ __all__ = [
     "balanced_partners",
     "block_mask",
     "boxes_around",
+    "carry_boxes",
+    "carry_masks",
+    "carry_points",
     "cutmix",
     "draw_lam",
     "draw_small_share",

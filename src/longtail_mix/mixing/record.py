@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from longtail_mix._precision import without_autocast
+from longtail_mix.mixing._moves import identity_affine, identity_grid, moved
 from longtail_mix.mixing.patch import patch_mixup
 
 __all__ = ["MixRecord"]
 
 
 class MixRecord(NamedTuple):
-    """What was mixed, so that masks, boxes and maps can be carried along: ``mix.with_record(...)`` returns it.
+    """What was mixed, so that masks, boxes and points can be carried along: ``mix.with_record(...)`` returns it.
+
+    :func:`~longtail_mix.functional.carry_masks`, :func:`~longtail_mix.functional.carry_boxes` and
+    :func:`~longtail_mix.functional.carry_points` do so.
 
     A mix is ``mask * first + (1 - mask) * second`` in every pixel, and ``lam`` of the label belongs to the first. Some
     mixes move an image before they blend it; then a grid says where each pixel of the result was taken from. A named
@@ -30,6 +32,12 @@ class MixRecord(NamedTuple):
         second_grid: likewise for the second image.
         partner: index of the second image of each pair in its batch, int64 [B]; None where the two are streams, and
             the second image is the one at the same place of the second stream.
+        first_affine: where the places of the first image go to, [B, 2, 3]: (x, y) in pixels from the upper left corner
+            goes to ``first_affine @ (x, y, 1)``, the inverse of what the grid says; None where it was not moved. Boxes
+            and points need it.
+        second_affine: likewise for the second image.
+        painted: where the second image was painted over before it was mixed, [B, 1, H, W] in [0, 1], so that what it
+            showed there is nowhere to see; None where it was not.
 
     Example:
         >>> from longtail_mix import CutMix, InBatch, RandomPairing
@@ -47,6 +55,9 @@ class MixRecord(NamedTuple):
     first_grid: Tensor | None = None
     second_grid: Tensor | None = None
     partner: Tensor | None = None
+    first_affine: Tensor | None = None
+    second_affine: Tensor | None = None
+    painted: Tensor | None = None
 
     def share(self, height: int, width: int) -> Tensor:
         """The mask on a grid of pixels [B, 1, height, width], as it is: bool or floating point."""
@@ -58,13 +69,14 @@ class MixRecord(NamedTuple):
     def blend(self, first: Tensor, second: Tensor) -> Tensor:
         """Mix images or maps [B, C, H, W] as the images were, in the dtype of `first`; uint8 is rounded at the end.
 
-        The same in plain PyTorch: ``share * moved(first) + (1 - share) * moved(second)``.
+        The same in plain PyTorch: ``share * moved(first) + (1 - share) * moved(second)``. Where a mix painted over the
+        second image before, `second` has to be the painted one.
         """
         dtype = first.dtype
         if dtype == torch.uint8 and (self.mask.is_floating_point() or self._moves()):
             mixed = self.blend(first.to(torch.float32), second.to(torch.float32))
             return mixed.round_().to(torch.uint8)
-        first, second = _moved(first, self.first_grid), _moved(second, self.second_grid)
+        first, second = moved(first, self.first_grid), moved(second, self.second_grid)
         height, width = first.shape[-2:]
         if not self.mask.is_floating_point():
             return torch.where(self.share(height, width), first, second)
@@ -79,7 +91,7 @@ class MixRecord(NamedTuple):
         nearest pixel.
         """
         first, second = (
-            values if grid is None else _moved(values.to(torch.float64), grid, "nearest").to(values.dtype)
+            values if grid is None else moved(values.to(torch.float64), grid, "nearest").to(values.dtype)
             for values, grid in ((first, self.first_grid), (second, self.second_grid))
         )
         share = self.share(*first.shape[-2:])
@@ -89,10 +101,13 @@ class MixRecord(NamedTuple):
         """The record of a batch in which only the images that `chosen` [B] names were mixed."""
         of_image = chosen.view(-1, 1, 1, 1)
         mask = torch.where(of_image, self.mask, True if self.mask.dtype == torch.bool else 1.0)
-        grid = self.first_grid
+        grid, affine = self.first_grid, self.first_affine
         if grid is not None:
             grid = torch.where(of_image, grid, identity_grid(grid))
-        return self._replace(mask=mask, lam=torch.where(chosen, self.lam, 1.0), first_grid=grid)
+        if affine is not None:
+            affine = torch.where(chosen.view(-1, 1, 1), affine, identity_affine(affine))
+        lam = torch.where(chosen, self.lam, 1.0)
+        return self._replace(mask=mask, lam=lam, first_grid=grid, first_affine=affine)
 
     def _moves(self) -> bool:
         return self.first_grid is not None or self.second_grid is not None
@@ -102,25 +117,3 @@ def unmixed(images: Tensor) -> MixRecord:
     """The record of images that were left as they are."""
     mask = torch.ones(len(images), 1, 1, 1, dtype=torch.bool, device=images.device)
     return MixRecord(mask, torch.ones(len(images), device=images.device))
-
-
-def identity_grid(grid: Tensor) -> Tensor:
-    """The grid [1, H, W, 2] of the same size that leaves every pixel where it is."""
-    return pixel_grid(grid.shape[1], grid.shape[2], grid)
-
-
-def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
-    """The middles of the pixels (x, y), [1, H, W, 2], from -1 to 1 between the edges of the image, in like's dtype."""
-    y, x = ((torch.arange(n, device=like.device, dtype=like.dtype) * 2 + 1) / n - 1 for n in (height, width))
-    return torch.stack([x.expand(height, width), y.unsqueeze(1).expand(height, width)], -1).unsqueeze(0)
-
-
-def _moved(images: Tensor, grid: Tensor | None, mode: str = "bilinear") -> Tensor:
-    """Images read at the places of a grid, in float32 at least; what lies outside is the nearest edge."""
-    if grid is None:
-        return images
-    dtype = torch.promote_types(images.dtype, torch.float32)
-    with without_autocast(images):
-        moved = F.grid_sample(images.to(dtype), grid.to(dtype), mode, padding_mode="border", align_corners=False)
-    is_last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
-    return moved.to(images.dtype, memory_format=torch.channels_last if is_last else torch.contiguous_format)

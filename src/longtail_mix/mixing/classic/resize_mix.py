@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from longtail_mix._checks import check_number
+from longtail_mix.mixing._moves import affine_of_boxes, grid_of_places, places_read
 from longtail_mix.mixing.classic.cutmix import outside_boxes
 from longtail_mix.mixing.mix import Mix, Pairs
-from longtail_mix.mixing.record import MixRecord, pixel_grid
+from longtail_mix.mixing.record import MixRecord
 
 __all__ = ["ResizeMix"]
 
@@ -57,13 +57,7 @@ class ResizeMix(Mix):
         factor = self.smallest + draw[:, 0] * (self.largest - self.smallest)
         w, h = ((factor * size).round().clamp(min=1) for size in (width, height))
         x, y = (draw[:, 1] * (width - w + 1)).floor(), (draw[:, 2] * (height - h + 1)).floor()
-        record = outside_boxes(torch.stack([x, y, x + w, y + h], 1), height, width)
-        return record._replace(second_grid=whole_in_boxes(x, y, w, h, height, width))
-
-
-def whole_in_boxes(x: Tensor, y: Tensor, w: Tensor, h: Tensor, height: int, width: int) -> Tensor:
-    """The grid [B, H, W, 2] under which the box (x, y, w, h) of each image [B], in pixels, shows a whole image."""
-    size = torch.tensor([width, height], device=x.device, dtype=torch.float32)
-    pixels = (pixel_grid(height, width, size) + 1) / 2 * size
-    corner, extent = torch.stack([x, y], 1)[:, None, None], torch.stack([w, h], 1)[:, None, None]
-    return (pixels - corner) / extent * 2 - 1
+        boxes = torch.stack([x, y, x + w, y + h], 1)
+        affine = affine_of_boxes(boxes.new_tensor([[0, 0, width, height]]), boxes)
+        grid = grid_of_places(places_read(affine, height, width))
+        return outside_boxes(boxes, height, width)._replace(second_grid=grid, second_affine=affine)

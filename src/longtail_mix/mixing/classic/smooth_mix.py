@@ -13,8 +13,9 @@ from longtail_mix._checks import (
     check_whole,
     values_are_readable,
 )
+from longtail_mix.mixing._moves import pixel_grid
 from longtail_mix.mixing.mix import Mix, Pairs
-from longtail_mix.mixing.record import MixRecord, pixel_grid
+from longtail_mix.mixing.record import MixRecord
 
 __all__ = ["SmoothMix", "smooth_mask"]
 

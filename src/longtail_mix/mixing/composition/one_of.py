@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import as_numbers
+from longtail_mix.mixing._moves import identity_affine, pixel_grid
 from longtail_mix.mixing.mix import Mix, Pairs
-from longtail_mix.mixing.record import MixRecord, identity_grid
+from longtail_mix.mixing.record import MixRecord
 
 __all__ = ["OneOf"]
 
@@ -68,38 +69,34 @@ class OneOf(Mix):
         chosen = chosen.expand(len(labels))
         records = [mix.rule(pairs, generator) for mix in self.mixes]  # type: ignore[operator]  # a ModuleList has no types
         height, width = pairs.first.shape[-2:]
-        of_pixel = chosen.view(-1, 1, 1, 1)
-        moves = any(r.first_grid is not None for r in records), any(r.second_grid is not None for r in records)
-        whole = records[0].lam.new_empty(1, height, width, 2)
-        result = _dense(records[0], height, width, moves, whole)
-        for i, record in enumerate(records[1:], 1):
-            other, here = _dense(record, height, width, moves, whole), of_pixel == i
-            result = MixRecord(
-                torch.where(here, other.mask, result.mask),
-                torch.where(chosen == i, other.lam, result.lam),
-                _pick(here, other.first_grid, result.first_grid),
-                _pick(here, other.second_grid, result.second_grid),
-            )
-        return result
+        shares = [record.share(height, width) for record in records]
+        mask = _pick(chosen, [share if share.is_floating_point() else share.to(torch.float32) for share in shares])
+        lam = _pick(chosen, [record.lam for record in records])
+        grid, affine = pixel_grid(height, width, like=lam), identity_affine(lam)
+        first = _pick_move(chosen, [(record.first_grid, record.first_affine) for record in records], grid, affine)
+        second = _pick_move(chosen, [(record.second_grid, record.second_affine) for record in records], grid, affine)
+        return MixRecord(mask, lam, first[0], second[0], None, first[1], second[1])
 
     def extra_repr(self) -> str:
         """Show the options."""
         return f"weights={self.weights}, each_image={self.each_image}"
 
 
-def _dense(record: MixRecord, height: int, width: int, moves: tuple[bool, bool], like: Tensor) -> MixRecord:
-    """A record on the grid of pixels, floating point, with a grid for each image that any mix moves."""
-    mask = record.share(height, width)
-    mask = mask if mask.is_floating_point() else mask.to(torch.float32)
-    stays = identity_grid(like).expand(len(mask), -1, -1, -1)
-    first, second = record.first_grid, record.second_grid
-    return MixRecord(
-        mask,
-        record.lam,
-        stays if first is None and moves[0] else first,
-        stays if second is None and moves[1] else second,
-    )
+def _pick(chosen: Tensor, values: Sequence[Tensor]) -> Tensor:
+    """For each image the value of the mix that it drew."""
+    picked = values[0]
+    for i, value in enumerate(values[1:], 1):
+        picked = torch.where((chosen == i).view(-1, *[1] * (value.ndim - 1)), value, picked)
+    return picked
 
 
-def _pick(here: Tensor, one: Tensor | None, other: Tensor | None) -> Tensor | None:
-    return None if one is None or other is None else torch.where(here, one, other)
+def _pick_move(
+    chosen: Tensor, moves: Sequence[tuple[Tensor | None, Tensor | None]], stays: Tensor, stays_affine: Tensor
+) -> tuple[Tensor | None, Tensor | None]:
+    """The grid and the affine of one image of each pair; those that leave every place, where its mix has none."""
+    if all(grid is None for grid, _ in moves):
+        return None, None
+    grid = _pick(chosen, [stays if grid is None else grid for grid, _ in moves])
+    if any(grid is not None and affine is None for grid, affine in moves):  # of a mix that does not say where to
+        return grid, None
+    return grid, _pick(chosen, [stays_affine if affine is None else affine for _, affine in moves])

@@ -18,10 +18,11 @@ from longtail_mix._checks import (
     check_same_device,
 )
 from longtail_mix._precision import without_autocast
+from longtail_mix.mixing._moves import grid_of_places, identity_affine, pixel_grid, places_read
 from longtail_mix.mixing.guided._guide import GuidedMix
 from longtail_mix.mixing.guided.soft_edges import check_mask, soft_edges
 from longtail_mix.mixing.mix import Pairs
-from longtail_mix.mixing.record import MixRecord, pixel_grid
+from longtail_mix.mixing.record import MixRecord
 from longtail_mix.saliency import SkinContrastSaliency
 
 __all__ = ["CopyPaste", "placed_grid"]
@@ -64,34 +65,36 @@ def placed_grid(lesion: Tensor, angle: Tensor, scale: Tensor, place: Tensor, mov
         check_same_device(lesion, values, "lesion", name)
         if list(values.shape) != [len(lesion), *shape]:
             raise ValueError(f"{name}: expected shape {[len(lesion), *shape]}, got {list(values.shape)}")
+    return grid_of_places(places_read(_placed(lesion, angle, scale, place, move), *lesion.shape[-2:]))
+
+
+def _placed(lesion: Tensor, angle: Tensor, scale: Tensor, place: Tensor, move: float) -> Tensor:
+    """Where each place goes to, in pixels [B, 2, 3]; see :func:`placed_grid`."""
     height, width = lesion.shape[-2:]
     size = torch.tensor([width, height], device=lesion.device, dtype=torch.float32)
     middles = (pixel_grid(height, width, size) + 1) / 2 * size  # of pixels, in pixels from the upper left corner
     shown = lesion.squeeze(1).unsqueeze(-1)  # [B, H, W, 1]
     number = shown.sum((1, 2)).clamp(min=1)
     centre = (middles * shown).sum((1, 2)) / number  # [B, 2]
-    cos, sin = torch.cos(angle), torch.sin(angle)
+    cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
 
-    def turn(vectors: Tensor, sin: Tensor) -> Tensor:  # and not a matrix, which autocast would round
+    def turn(vectors: Tensor) -> Tensor:  # and not a matrix product, which autocast would round
         x, y = vectors.unbind(-1)
-        return torch.stack([_of_image(cos) * x - _of_image(sin) * y, _of_image(sin) * x + _of_image(cos) * y], -1)
+        of_image = [-1, *[1] * (x.ndim - 1)]
+        c, s = cos.view(of_image), sin.view(of_image)
+        return torch.stack([c * x - s * y, s * x + c * y], -1)
 
-    turned = turn(middles - centre[:, None, None], sin) * scale.view(-1, 1, 1, 1)
-    reach = (scale * (cos.abs() + sin.abs()) / 2).unsqueeze(1)  # from the middle of a turned pixel to its corner
+    turned = turn(middles - centre[:, None, None])
+    reach = ((cos.abs() + sin.abs()) / 2).unsqueeze(1)  # from the middle of a turned pixel to its corner
     low = reach - turned.masked_fill(~shown, torch.inf).amin((1, 2))
     high = size - reach - turned.masked_fill(~shown, -torch.inf).amax((1, 2))
     fits = high >= low
     goal = torch.where(fits, low + place * (high - low), (low + high) / 2)
     near = torch.where(fits, torch.minimum(torch.maximum(centre, low), high), goal)
     target = near + move * (goal - near)
-    back = turn(middles - target[:, None, None], -sin)
-    source = back / scale.view(-1, 1, 1, 1) + centre[:, None, None]
-    source = torch.where(shown.any(2, keepdim=True).any(1, keepdim=True), source, middles)
-    return source / size * 2 - 1
-
-
-def _of_image(values: Tensor) -> Tensor:
-    return values.view(-1, 1, 1)
+    rows = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+    affine = torch.cat([rows, (target - turn(centre)).unsqueeze(2)], 2)
+    return torch.where(lesion.flatten(1).any(1).view(-1, 1, 1), affine, identity_affine(affine))
 
 
 class CopyPaste(GuidedMix):
@@ -171,14 +174,15 @@ class CopyPaste(GuidedMix):
         smallest, largest = (log(factor) for factor in self.scale)
         angle = (2 * draw[:, 0] - 1) * (self.degrees * pi / 180)
         scale = torch.exp(smallest + draw[:, 1] * (largest - smallest))
-        grid = placed_grid(lesion, angle, scale, draw[:, 2:], self.move)
+        affine = _placed(lesion, angle, scale, draw[:, 2:], self.move)
+        grid = grid_of_places(places_read(affine, *lesion.shape[-2:]))
         with without_autocast(lesion):
             shown = F.grid_sample(lesion.to(torch.float32), grid, align_corners=False) >= 0.5
         if self.hide:
             shown = shown | (self.second_map(pairs) > self.threshold)
         is_known = lesion.flatten(1).any(1).view(-1, 1, 1, 1)
         mask = torch.where(is_known, soft_edges(shown, self.edge), 1.0)
-        return MixRecord(mask, torch.ones(len(mask), device=mask.device), first_grid=grid)
+        return MixRecord(mask, torch.ones(len(mask), device=mask.device), first_grid=grid, first_affine=affine)
 
     def extra_repr(self) -> str:
         """Show the options."""

@@ -94,11 +94,12 @@ class OtherSkin(GuidedMix):
         pairs: Pairs,
         generator: torch.Generator | None = None,  # noqa: ARG002 - all mixes are called alike; nothing is drawn here
     ) -> MixRecord:
-        """The first map is the mask."""
+        """The first map is the mask; where the second image showed its lesion, it was painted over."""
         keep = self.first_map(pairs)
         is_known = keep.mean((1, 2, 3), keepdim=True) >= self.least
         mask = torch.where(is_known, keep, 1.0)
-        return MixRecord(mask, torch.ones(len(mask), device=mask.device))
+        lam = torch.ones(len(mask), device=mask.device)
+        return MixRecord(mask, lam, painted=self.second_map(pairs))
 
 
 def _mean_skin(images: Tensor, skin: Tensor) -> Tensor:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_positive
+from longtail_mix.mixing._moves import affine_of_boxes, grid_of_places, places_read
 from longtail_mix.mixing.classic.cutmix import outside_boxes
 from longtail_mix.mixing.draws import draw_lam, random_boxes
 from longtail_mix.mixing.guided._guide import GuidedMix
 from longtail_mix.mixing.mix import Pairs
-from longtail_mix.mixing.record import MixRecord, pixel_grid
+from longtail_mix.mixing.record import MixRecord
 
 __all__ = ["SnapMix"]
 
@@ -73,21 +74,19 @@ class SnapMix(GuidedMix):
         r2 = _share(self.second_map(pairs), ~of_second.mask)
         none = r1 + r2 == 0
         lam = torch.where(none, of_first.lam, r1 / torch.where(none, 1, r1 + r2)).clamp(0, 1)
-        grid = box_in_box(first_box, second_box, height, width)
-        return MixRecord(of_first.mask, lam, second_grid=grid).only_where(is_mixed)
+        # A box without pixels, whose pair stays as it was, counts as a pixel to keep the numbers finite.
+        source, target = (
+            torch.cat([box[:, :2], box[:, 2:].clamp(min=box[:, :2] + 1)], 1) for box in (second_box, first_box)
+        )
+        affine = affine_of_boxes(source.float(), target.float())
+        places = places_read(affine, height, width)
+        # Not beyond the middles of the box's own pixels: what lies outside of it is not pasted.
+        places = places.clamp(source[:, None, None, :2] + 0.5, source[:, None, None, 2:] - 0.5)
+        record = MixRecord(of_first.mask, lam, second_grid=grid_of_places(places), second_affine=affine)
+        return record.only_where(is_mixed)
 
 
 def _share(of: Tensor, where: Tensor) -> Tensor:
     """How much of each map [B, 1, H, W] lies where a mask is true, [B]; 0 for a map of zeros."""
     total = of.float().sum((1, 2, 3))
     return (of.float() * where).sum((1, 2, 3)) / torch.where(total == 0, 1, total)
-
-
-def box_in_box(target: Tensor, source: Tensor, height: int, width: int) -> Tensor:
-    """The grid [B, H, W, 2] under which the target box [B, 4] of each image shows the source box of another."""
-    size = torch.tensor([width, height], device=target.device, dtype=torch.float32)
-    pixels = (pixel_grid(height, width, size) + 1) / 2 * size
-    (low, high), (to_low, to_high) = ((b[:, None, None, :2], b[:, None, None, 2:]) for b in (source, target))
-    place = (pixels - to_low) / (to_high - to_low).clamp(min=1) * (high - low) + low
-    # Not beyond the middles of the box's own pixels: what lies outside of it is not pasted.
-    return place.clamp(low + 0.5, torch.maximum(high - 0.5, low + 0.5)) / size * 2 - 1
