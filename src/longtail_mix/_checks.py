@@ -102,8 +102,11 @@ def check_map_form(saliency: Tensor, name: str = "saliency") -> None:
 def check_share(share: Tensor, name: str) -> None:
     """A floating-point tensor whose values, where they are readable, lie in [0, 1]."""
     check_floating(share, name)
-    if values_are_readable(share) and not ((share >= 0) & (share <= 1)).all():
-        raise ValueError(f"{name}: expected values in [0, 1], got {share.min():.3g} to {share.max():.3g}")
+    if not values_are_readable(share) or not share.numel():
+        return
+    lowest, highest = torch.aminmax(share.detach())  # NaN, where there is one
+    if not (lowest >= 0 and highest <= 1):
+        raise ValueError(f"{name}: expected values in [0, 1], got {lowest:.3g} to {highest:.3g}")
 
 
 def check_has_pixels(tensor: Tensor, name: str) -> None:

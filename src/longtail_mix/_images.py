@@ -66,6 +66,27 @@ def as_levels(images: Tensor, mean: Sequence[float] | None, std: Sequence[float]
     return (unit * 255).round_(), is_finite
 
 
+def write_levels(
+    levels: Tensor, images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> Tensor:
+    """Images on the CPU, as :func:`as_levels` turns them, written into float32 `levels` [B, 3, H, W].
+
+    Raises:
+        ValueError: NaN, an infinity, or values far outside [0, 1].
+    """
+    if images.dtype == torch.uint8:
+        return levels.copy_(images)
+    if mean is None or std is None:
+        unit = images.to(torch.float32)
+    else:
+        unit = levels.copy_(images)
+        for channel, m, s in zip(unit.unbind(1), mean, std, strict=True):
+            channel.mul_(s).add_(m)
+    overshoots = _overshoots(unit, given=mean is not None)
+    torch.mul(unit, 255, out=levels).round_()
+    return levels.clamp_(0, 255) if overshoots else levels
+
+
 def as_bytes(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> tuple[Tensor, Tensor]:
     """Turn images into uint8; otherwise as :func:`as_levels`."""
     levels, is_finite = as_levels(images, mean, std)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from longtail_mix import SaliencyMap
 from longtail_mix.functional import saliency_map
-from longtail_mix.saliency import fine_grained
+from longtail_mix.saliency import _fine_grained_cpu, fine_grained
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
@@ -170,12 +170,16 @@ def test_invariants(height, width, batch, seed):
     assert torch.equal(saliency_map(images.flip(0)), maps.flip(0))
 
 
-def test_the_size_of_a_chunk_does_not_matter(monkeypatch):
-    images = torch.rand(5, 3, 20, 30)
-    expected = saliency_map(images)
-    for pixels in (1, 2 * 20 * 30, 2**30):
-        monkeypatch.setattr(fine_grained, "_CHUNK", pixels)
-        assert torch.equal(saliency_map(images), expected)
+@pytest.mark.parametrize("normalisation", [(None, None), IMAGENET], ids=["plain", "normalised"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (20, 30), (57, 31), (260, 255)], ids=lambda s: f"{s[0]}x{s[1]}")
+def test_the_passes_on_a_cpu_equal_the_reference_whatever_their_chunk(monkeypatch, size, normalisation):
+    images = torch.rand(5, 3, *size) * 1.2 - 0.1  # overshoots
+    images[3] = 0.5  # flat, after one that is not
+    expected = fine_grained.reference(images, *normalisation)
+    for number in (1, 2, 5):
+        monkeypatch.setattr(_fine_grained_cpu, "_CHUNK", number * size[0] * size[1])
+        assert torch.equal(saliency_map(images, *normalisation), expected)
+        assert torch.equal(saliency_map(images.double(), *normalisation), expected)
 
 
 @pytest.mark.parametrize("value", [0, 7, 255])

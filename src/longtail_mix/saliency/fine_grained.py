@@ -17,8 +17,6 @@ __all__ = ["SaliencyMap", "saliency_map"]
 
 # Half widths of the six surrounds, in pixels: three sizes at two scales.
 WINDOWS = (12, 24, 48, 28, 56, 112)
-# Pixels whose intermediate maps, half a megabyte each, fit into the cache of a CPU core.
-_CHUNK = 2**17
 
 
 @torch.no_grad()
@@ -60,31 +58,18 @@ def saliency_map(images: Tensor, mean: Sequence[float] | None = None, std: Seque
         maps: Tensor = fine_grained(images, mean, std)
         return maps
     if images.device.type != "cpu" or torch.compiler.is_compiling():
-        return _reference(images, mean, std)
-    # Some eighty passes over each image: two to three times as fast where a few images stay in the cache between
-    # them, in memory that is used again. The compiler fuses the passes and wants no loop.
-    height, width = images.shape[-2:]
-    number = max(min(_CHUNK // (height * width), len(images)), 1)
-    windows, sums = _windows(height, width, images.device), _room_for_sums(images[:number])
-    maps = torch.empty((len(images), 1, height, width), dtype=torch.float32, device=images.device)
-    for some_images, some_maps in zip(images.split(number), maps.split(number), strict=True):
-        some_maps.copy_(_maps(some_images, mean, std, windows, sums[: len(some_images)]))
-    return maps
+        return reference(images, mean, std)
+    from longtail_mix.saliency._fine_grained_cpu import maps_of
+
+    return maps_of(images, mean, std)
 
 
-def _reference(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
-    height, width = images.shape[-2:]
-    return _maps(images, mean, std, _windows(height, width, images.device), _room_for_sums(images))
-
-
-def _maps(
-    images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None, windows: list[_Window], room: Tensor
-) -> Tensor:
-    """The maps; `windows` and `room` depend on the shape alone, `room` is overwritten."""
+def reference(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
+    """The maps in plain PyTorch."""
     levels, is_finite = as_levels(images, mean, std)
     # Whole numbers that fit 16 bits take half of the memory traffic of float32.
     grey = _smooth(_smooth(grey_of_levels(levels).to(torch.int16)))
-    on, off = _centre_surround(grey, windows, room)
+    on, off = _centre_surround(grey)
     # Both are uint8 and their sum wraps at 256, as in OpenCV. Its last step divides by the larger of the two
     # maxima, which is 255 already unless the image is flat, so nothing is left to divide.
     saliency = (_to_full_range(on) + _to_full_range(off)).to(torch.float32)
@@ -100,7 +85,7 @@ def _maps(
 def fine_grained(images: Tensor, mean: list[float] | None, std: list[float] | None) -> Tensor:
     """The maps as one operation of PyTorch's: five kernels where Triton runs, the reference elsewhere."""
     if not kernels_run_on(images):
-        return _reference(images, mean, std)
+        return reference(images, mean, std)
     from longtail_mix.saliency._fine_grained_triton import maps_of
 
     return maps_of(images, mean, std)
@@ -130,49 +115,49 @@ def _sum_121(grey: Tensor, dim: int) -> Tensor:
     return total
 
 
-def _room_for_sums(images: Tensor) -> Tensor:
-    """Zeros for :func:`_integral`, as wide on each side as the largest window reaches."""
-    size, _, height, width = images.shape
-    reach = min(max(WINDOWS), max(height, width))
-    return torch.zeros((size, height + 2 * reach, width + 2 * reach), dtype=torch.float32, device=images.device)
+def reach_of(height: int, width: int) -> int:
+    """How far the largest window reaches from its pixel; none has to reach further than across the image."""
+    return min(max(WINDOWS), max(height, width))
 
 
-def _integral(grey: Tensor, room: Tensor, reach: int) -> Tensor:
-    """Sums over all pixels above and left, in float32, written into `room`: [B,H+2r,W+2r].
+def write_integral(
+    room: Tensor, grey: Tensor, reach: int, rows: Tensor | None = None, columns: Tensor | None = None
+) -> Tensor:
+    """Sums over all pixels above and left of float32 `grey`, written into zeros `room` [B,H+2r,W+2r].
 
     Beyond the image nothing is added: zeros above and left of it, the last row and column repeated below and right.
+    `rows` and `columns` [B,H,W] are memory for what comes in between, if there is some.
     """
     height, width = grey.shape[-2:]
-    rows = grey.cumsum(-1, dtype=torch.float32)
+    rows = torch.cumsum(grey, -1, out=rows)
+    sums = room[:, reach:-reach, reach:-reach]
     if height * width * 255 < 2**24:
-        sums = rows.cumsum(-2)
+        sums.copy_(torch.cumsum(rows, -2, out=columns))
     else:
         # Above 2^24 float32 rounds, so the order of additions shows: OpenCV adds row after row.
-        above = [rows[:, 0]]
+        sums[:, 0] = rows[:, 0]
         for y in range(1, height):
-            above.append(above[-1] + rows[:, y])
-        sums = torch.stack(above, 1)
-    room[:, reach:-reach, reach:-reach] = sums
+            sums[:, y] = sums[:, y - 1] + rows[:, y]
     room[:, reach:-reach, -reach:] = sums[..., -1:]
     room[:, -reach:] = room[:, -reach - 1 : -reach]
     return room
 
 
-class _Window(NamedTuple):
+class Window(NamedTuple):
     reach: int  # half its width
     times: int  # how many of the six are this one
     others: Tensor  # its pixels inside the image without the centre, [H,W] float32
 
 
-def _windows(height: int, width: int, device: torch.device) -> list[_Window]:
+def windows_of(height: int, width: int, device: torch.device) -> list[Window]:
     """The six windows; those that hold the whole image wherever they are, are all the same."""
 
     def extent(size: int, n: int) -> Tensor:
         at = torch.arange(size, device=device)
-        return (at + n + 1).clamp(max=size) - (at - n + 1).clamp(min=0)
+        return ((at + n + 1).clamp(max=size) - (at - n + 1).clamp(min=0)).to(torch.float32)
 
-    def window(n: int, times: int) -> _Window:
-        return _Window(n, times, (extent(height, n).unsqueeze(1) * extent(width, n) - 1).to(torch.float32))
+    def window(n: int, times: int) -> Window:
+        return Window(n, times, extent(height, n).unsqueeze(1) * extent(width, n) - 1)
 
     whole = max(height, width)
     smaller = [n for n in WINDOWS if n < whole]
@@ -180,18 +165,20 @@ def _windows(height: int, width: int, device: torch.device) -> list[_Window]:
     return windows if len(smaller) == len(WINDOWS) else [*windows, window(whole, len(WINDOWS) - len(smaller))]
 
 
-def _centre_surround(grey: Tensor, windows: list[_Window], room: Tensor) -> tuple[Tensor, Tensor]:
+def _centre_surround(grey: Tensor) -> tuple[Tensor, Tensor]:
     """Positive parts of centre - surround and surround - centre, truncated, summed over the windows."""
     height, width = grey.shape[-2:]
     # The sums of off - on and of off: a difference that is truncated towards zero is one or the other.
     difference, off = torch.zeros_like(grey), torch.zeros_like(grey)
     if height == width == 1:  # a single pixel has no surroundings
         return difference, off
-    reach = max(window.reach for window in windows)
+    reach = reach_of(height, width)
     # With room around it, the integral image has each clamped corner at a fixed offset: a view, no gather.
-    sums, centre = _integral(grey, room, reach), grey.to(torch.float32)
+    room = torch.zeros((len(grey), height + 2 * reach, width + 2 * reach), device=grey.device)
+    centre = grey.to(torch.float32)
+    sums = write_integral(room, centre, reach)
     minus_centre = -centre
-    for n, times, pixels in windows:
+    for n, times, pixels in windows_of(height, width, grey.device):
         top, bottom = sums[:, reach - n :][:, :height], sums[:, reach + n :][:, :height]
         left, right = slice(reach - n, reach - n + width), slice(reach + n, reach + n + width)
         others = bottom[..., right] + top[..., left]

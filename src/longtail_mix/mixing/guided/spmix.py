@@ -272,7 +272,9 @@ class SPMix(nn.Module):
             of_image, of_partner = place.chunk(2)
         else:
             of_image, of_partner = index, partner
-        of_pairs: Tensor = self.recipe(_in_unit(gather(maps, of_image)), _in_unit(gather(maps, of_partner)), generator)
+        # In order where all are mixed: no copy is needed then.
+        of_tail = maps if len(of_image) == len(maps) else gather(maps, of_image)
+        of_pairs: Tensor = self.recipe(_in_unit(of_tail), _in_unit(gather(maps, of_partner)), generator)
         ratio = of_pairs.new_ones((len(images), *of_pairs.shape[1:]))
         return torch.where(mixed[:, None, None, None], ratio.index_copy(0, index, of_pairs), 1)
 

@@ -13,13 +13,27 @@ from longtail_mix._checks import values_are_readable
 _CHUNK = 2**18
 
 
+Room = tuple[Tensor | None, Tensor | None]
+
+
 def a_few_at_a_time(ratio_of: Callable[..., Tensor], first: Tensor, *others: Tensor) -> Tensor:
-    """``ratio_of(first, *others)`` of maps [B, 1, H, W]; faster over what the cache of a CPU holds."""
+    """``ratio_of(room, first, *others)`` of maps [B, 1, H, W]; faster over what the cache of a CPU holds.
+
+    `room` is memory for two intermediate maps [B, 1, H, W], float32 at least, the same for all that are looked at in turn:
+    new memory may cost more than what is done in it. It is for ``out=``, where None means new memory; None it is where
+    values cannot be read or gradients are asked for.
+    """
+    if not values_are_readable(first):
+        return ratio_of((None, None), first, *others)
     number = max(_CHUNK // (first.shape[-2] * first.shape[-1]), 1)
-    if not values_are_readable(first) or len(first) <= number:
-        return ratio_of(first, *others)
-    chunks = zip(*(tensor.split(number) for tensor in (first, *others)), strict=True)
-    return torch.cat([ratio_of(*chunk) for chunk in chunks])
+    has_gradients = torch.is_grad_enabled() and any(maps.requires_grad for maps in (first, *others))
+    dtype = torch.promote_types(first.dtype, torch.float32)
+    memory = None if has_gradients else torch.empty((2, *first[:number].shape), dtype=dtype)
+    ratios = []
+    for chunk in zip(*(tensor.split(number) for tensor in (first, *others)), strict=True):
+        room: Room = (None, None) if memory is None else memory[:, : len(chunk[0])].unbind()
+        ratios.append(ratio_of(room, *chunk))
+    return torch.cat(ratios)
 
 
 def min_max(maps: Tensor) -> Tensor:
@@ -43,8 +57,12 @@ def patch_means(maps: Tensor, patch_size: int) -> Tensor:
     return of_rows.view(size, channels, rows, columns, patch_size).sum(4) / patch_size**2
 
 
-def stretched_ratio(saliency: Tensor, noisy: Tensor, patch_size: int, alpha: float) -> Tensor:
+def stretched_ratio(
+    saliency: Tensor, noisy: Tensor, patch_size: int, alpha: float, out: Tensor | None = None
+) -> Tensor:
     """The lesion-aware ratio once there is noise on the map: min-max, cut at `alpha`, mean of each patch.
+
+    `out` is memory for the map on the way, if there is some; it may be `noisy` itself.
 
     ``F.avg_pool2d(min_max(noisy).clamp(max=alpha), patch_size)``, but divided after the mean and not before. A map
     without any contrast becomes `alpha`: stretched, its noise alone would pass for saliency.
@@ -52,7 +70,8 @@ def stretched_ratio(saliency: Tensor, noisy: Tensor, patch_size: int, alpha: flo
     low = noisy.amin((-2, -1), keepdim=True)
     extent = noisy.amax((-2, -1), keepdim=True) - low
     flat = (is_flat(saliency) & ~extent.isnan()) | (extent == 0)  # an infinite map is flat, and its extent is no number
-    means = patch_means(torch.minimum(noisy - low, alpha * extent), patch_size) / torch.where(flat, 1, extent)
+    cut = torch.minimum(torch.sub(noisy, low, out=out), alpha * extent, out=out)
+    means = patch_means(cut, patch_size) / torch.where(flat, 1, extent)
     # The mean of many alphas may be rounded to just above alpha.
     return torch.where(flat, alpha, means.clamp(max=alpha)).to(saliency.dtype)
 

@@ -22,12 +22,12 @@ def splitmix64(start: Tensor, count: int) -> Tensor:
     # Added before it is multiplied: the compiler cannot fold a product of positions with so large a number.
     state = start.unsqueeze(-1) + torch.arange(count, device=start.device)
     state *= GAMMA
-    # A right shift of signed numbers brings in the sign: the mask takes it away.
-    state ^= (state >> 30).bitwise_and_(2**34 - 1)
-    state *= _FIRST
-    state ^= (state >> 27).bitwise_and_(2**37 - 1)
-    state *= _SECOND
-    state ^= (state >> 31).bitwise_and_(2**33 - 1)
+    shifted = torch.empty_like(state)
+    for by, factor in ((30, _FIRST), (27, _SECOND), (31, None)):
+        # A right shift of signed numbers brings in the sign: the mask takes it away.
+        state ^= torch.bitwise_right_shift(state, by, out=shifted).bitwise_and_(2 ** (64 - by) - 1)
+        if factor is not None:
+            state *= factor
     return state
 
 
@@ -41,7 +41,9 @@ def signed_noise(starts: Tensor, pixels: int) -> Tensor:
     return splitmix64(starts, -(-pixels // 4)).view(torch.int16)[:, :pixels]
 
 
-def add_noise(maps: Tensor, noise: float, starts: Tensor) -> Tensor:
-    """Maps [B, 1, H, W] and uniform noise of half width `noise`: a new tensor, float32 at least."""
+def add_noise(maps: Tensor, noise: float, starts: Tensor, out: Tensor | None = None) -> Tensor:
+    """Maps [B, 1, H, W] and uniform noise of half width `noise`: float32 at least, in `out` or in a new tensor."""
     drawn = signed_noise(starts, maps[0].numel() if len(maps) else 0).view(maps.shape)
-    return maps.to(torch.promote_types(maps.dtype, torch.float32)).add(drawn, alpha=noise * _LEVELS)
+    dtype = torch.promote_types(maps.dtype, torch.float32)
+    levels = drawn.to(dtype) if out is None else out.copy_(drawn)
+    return torch.add(maps.to(dtype), levels, alpha=noise * _LEVELS, out=out)

@@ -14,7 +14,7 @@ from longtail_mix._checks import (
     check_whole,
     values_are_readable,
 )
-from longtail_mix.mixing.ratio._maps import a_few_at_a_time, is_flat, patch_means
+from longtail_mix.mixing.ratio._maps import Room, a_few_at_a_time, is_flat, patch_means
 
 __all__ = ["FidelityRatio", "fidelity_ratio"]
 
@@ -68,12 +68,13 @@ def fidelity_ratio(tail: Tensor, head: Tensor, patch_size: int = 16, alpha: floa
     check_alpha(alpha)
     check_divisible(tail, patch_size, "tail")
 
-    def of_some(tail: Tensor, head: Tensor) -> Tensor:
+    def of_some(room: Room, tail: Tensor, head: Tensor) -> Tensor:
         _check_values(tail, "tail")
         _check_values(head, "head")
         dtype = torch.promote_types(tail.dtype, torch.float32)
         t, h = tail.to(dtype), head.to(dtype)
-        of_tail, of_head = patch_means(t, patch_size), patch_means(h - h * t, patch_size)
+        of_tail = patch_means(t, patch_size)
+        of_head = patch_means(torch.sub(h, torch.mul(h, t, out=room[0]), out=room[0]), patch_size)
         # What is neither is skin in both: 1 - t - h (1 - t) = (1 - t) (1 - h).
         worth = _share(of_tail) + _share(of_head) - _share((1 - of_tail - of_head).clamp(min=0))
         return torch.where(worth.isnan(), worth, alpha * ((worth > 0) | is_flat(t)).to(dtype))

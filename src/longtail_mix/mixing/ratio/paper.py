@@ -15,7 +15,7 @@ from longtail_mix._checks import (
     check_noise,
     check_whole,
 )
-from longtail_mix.mixing.ratio._maps import a_few_at_a_time, stretched_ratio
+from longtail_mix.mixing.ratio._maps import Room, a_few_at_a_time, stretched_ratio
 from longtail_mix.mixing.ratio._noise import add_noise, starts_of
 from longtail_mix.mixing.ratio._ratio_op import draw_seed, kernel_makes_ratio, noisy_ratio
 
@@ -87,12 +87,13 @@ def _ratio_of(
         ratio: Tensor = noisy_ratio(first, others[0] if others else None, seed, patch_size, alpha, noise)
         return ratio
 
-    def of_some(*some: Tensor) -> Tensor:
+    def of_some(room: Room, *some: Tensor) -> Tensor:
         *some_maps, starts = some
         for name, values in zip(maps, some_maps, strict=True):
             check_finite(values, name)
-        merged = some_maps[0] if len(some_maps) == 1 else torch.maximum(*some_maps)
-        return stretched_ratio(merged, add_noise(merged, noise, starts), patch_size, alpha)
+        merged = some_maps[0] if len(some_maps) == 1 else torch.maximum(*some_maps, out=room[0])
+        noisy = add_noise(merged, noise, starts, out=room[1])
+        return stretched_ratio(merged, noisy, patch_size, alpha, out=room[1])
 
     starts = starts_of(seed, len(first), first.shape[-2] * first.shape[-1])
     return a_few_at_a_time(of_some, first, *others, starts)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_alike, check_divisible, check_finite, check_generator, check_map_form
-from longtail_mix.mixing.ratio._maps import a_few_at_a_time, is_flat, min_max, patch_means
+from longtail_mix.mixing.ratio._maps import Room, a_few_at_a_time, is_flat, min_max, patch_means
 from longtail_mix.mixing.ratio._noise import add_noise, starts_of
 from longtail_mix.mixing.ratio._ratio_op import draw_seed
 from longtail_mix.mixing.ratio.paper import NOISE, check_ratio_options
@@ -70,14 +70,15 @@ def released_ratio(
     pixels = tail.shape[-2] * tail.shape[-1]
     starts = [starts_of(draw_seed(tail.device, generator), len(tail), pixels) for _ in range(2)]
 
-    def at_least_half(saliency: Tensor, starts: Tensor) -> Tensor:
-        patches = patch_means(add_noise(saliency, noise, starts), patch_size)
+    def at_least_half(saliency: Tensor, starts: Tensor, room: Tensor | None) -> Tensor:
+        patches = patch_means(add_noise(saliency, noise, starts, out=room), patch_size)
         return torch.where(is_flat(saliency), 1, min_max(patches) / 2 + 0.5)
 
-    def of_some(tail: Tensor, head: Tensor, tail_starts: Tensor, head_starts: Tensor) -> Tensor:
+    def of_some(room: Room, tail: Tensor, head: Tensor, tail_starts: Tensor, head_starts: Tensor) -> Tensor:
         check_finite(tail, "tail")
         check_finite(head, "head")
-        return torch.maximum(at_least_half(tail, tail_starts), at_least_half(head, head_starts)).clamp(max=alpha)
+        of_tail, of_head = at_least_half(tail, tail_starts, room[0]), at_least_half(head, head_starts, room[0])
+        return torch.maximum(of_tail, of_head).clamp(max=alpha)
 
     return a_few_at_a_time(of_some, tail, head, *starts).to(tail.dtype)
 
