@@ -66,9 +66,7 @@ def as_levels(images: Tensor, mean: Sequence[float] | None, std: Sequence[float]
     return (unit * 255).round_(), is_finite
 
 
-def write_levels(
-    levels: Tensor, images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None
-) -> Tensor:
+def write_levels(levels: Tensor, images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
     """Images on the CPU, as :func:`as_levels` turns them, written into float32 `levels` [B, 3, H, W].
 
     Raises:

@@ -1,8 +1,8 @@
 """Fine-grained saliency on a CPU: the reference's passes over a few images at a time, in memory that is used again.
 
-Memory that is new at every pass costs more than the passes do: the system maps it and clears its pages, or not, as other
-memory of the process has been given back before. So all of it is made once a call, small enough for the cache. An
-operation on two dtypes makes new memory too, unseen: here only copies change the dtype.
+Memory that is new at every pass may cost more than the passes do: the system maps it and clears its pages, or not, as
+other memory of the process has been given back before. So all of it is made once a call, small enough for the cache.
+An operation on two dtypes makes new memory too, unseen: here only copies change the dtype.
 """
 
 from __future__ import annotations

@@ -73,18 +73,42 @@ def test_partners_follow_the_inverse_frequency(power):
         assert abs(drawn[k] - draws * probability) < 4 * (draws * probability * (1 - probability)) ** 0.5 + 10
 
 
-def test_weighted_partners_exactly():
-    labels, weights = torch.tensor([0, 1, 1, 2]), torch.tensor([1.0, 3.0, 0.0])
-    drawn = [Counter() for _ in labels]
-    generator = seeded(0)
+@pytest.mark.parametrize("weights", [[1.0, 3.0, 0.0], [0.0, 1.0, 0.2], [1.0, 1.0, 1.0]])
+def test_each_pair_is_drawn_as_often_as_its_weight_says(weights):
+    """Chi squared of every row of the table of pairs, at a level that one of 10,000 right pairings fails."""
+    labels, draws, generator = torch.tensor([0, 2, 1, 1, 2, 0, 2]), 4000, seeded(0)
+    partners = [weighted_partners(labels, torch.tensor(weights), generator)[0] for _ in range(draws)]
+    drawn = torch.zeros(len(labels), len(labels), dtype=torch.float64)
+    for partner in partners:
+        drawn[torch.arange(len(labels)), partner] += 1
+    for i in range(len(labels)):
+        chances = torch.tensor([weights[k] for k in labels.tolist()], dtype=torch.float64)
+        chances[i] = 0
+        expected = draws * chances / chances.sum()
+        possible = expected > 0
+        assert drawn[i][~possible].sum() == 0
+        squared = ((drawn[i] - expected)[possible] ** 2 / expected[possible]).sum()
+        freedom = possible.sum().double() - 1
+        assert torch.special.gammaincc(freedom / 2, squared / 2) > 1e-4 / len(labels)
+
+
+def test_a_weight_far_above_the_others_leaves_them_their_chances():
+    labels, weights = torch.tensor([1, 0, 2, 2, 0, 0]), torch.tensor([1e-30, 1.0, 3e-30], dtype=torch.float64)
+    generator, drawn = seeded(1), Counter()
     for _ in range(3000):
-        for i, p in enumerate(weighted_partners(labels, weights, generator)[0].tolist()):
-            drawn[i][p] += 1
-    assert set(drawn[0]) == {1, 2}
-    assert within_three_sigma(drawn[0][1], 3000, 1 / 2)
-    assert within_three_sigma(drawn[1][0], 3000, 1 / 4)
-    assert within_three_sigma(drawn[3][0], 3000, 1 / 7)
-    assert 3 not in drawn[1]
+        partner, mixed = weighted_partners(labels, weights, generator)
+        assert mixed.all()
+        assert partner[1:].tolist() == [0] * 5
+        drawn[int(partner[0])] += 1
+    for i, share in ((1, 1), (2, 3), (3, 3), (4, 1), (5, 1)):
+        assert within_three_sigma(drawn[i], 3000, share / 9)
+
+
+def test_a_large_batch_makes_no_table_of_pairs():
+    labels = torch.arange(200_000) % 3  # a table would have 160 GB
+    partner, mixed = InverseFrequencyPairing([5, 3, 1]).partners(labels, seeded(0))
+    assert mixed.all()
+    assert (partner != torch.arange(200_000)).all()
 
 
 def test_a_image_without_a_partner_is_left_alone():

@@ -22,13 +22,15 @@ from longtail_mix.mixing.pairing._partners import as_pairs, draw_partners
 
 __all__ = ["InverseFrequencyPairing", "weighted_partners"]
 
-LARGEST_WEIGHT = 1e30  # beside a smallest of 1: so that float32 holds it, and a draw divided by it
+LARGEST_WEIGHT = 1e30  # beside a smallest of 1
 
 
 def weighted_partners(
     labels: Tensor, class_weights: Tensor, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
     """For each image another one of the batch, drawn in proportion to the weight of its class.
+
+    Time and memory grow with the size of the batch, but for a search, and not with its square.
 
     Args:
         labels: [B], integers.
@@ -54,13 +56,11 @@ def weighted_partners(
     check_labels(labels, len(class_weights))
     check_same_device(class_weights, labels, "class_weights", "labels")
     check_generator(generator, labels.device)
-    # Relative to the largest, and what is above 0 stays so: a draw is divided by it.
-    largest = class_weights.max().double()
-    relative = (class_weights.double() / torch.where(largest > 0, largest, 1.0)).to(torch.float32)
-    relative = torch.where(class_weights > 0, relative.clamp(min=1 / LARGEST_WEIGHT), 0.0)
-    weights = relative[labels.long()]
-    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    return draw_partners(weights.expand(len(labels), -1).masked_fill(itself, 0), generator)
+    # Relative to the largest, so that their sum is finite; and what is above 0 stays so.
+    weights = class_weights.double()
+    largest = weights.max()
+    relative = (weights / torch.where(largest > 0, largest, 1.0)).clamp(min=1 / LARGEST_WEIGHT)
+    return draw_partners(torch.where(weights > 0, relative, 0.0)[labels.long()], generator)
 
 
 class InverseFrequencyPairing(nn.Module):
@@ -78,7 +78,7 @@ class InverseFrequencyPairing(nn.Module):
         labels [B] -> index [M], partner_index [M]; M is B, or 0 for a batch of one.
 
     Raises:
-        TypeError, ValueError: bad counts or power, or weights too far apart for float32; labels outside the classes, or
+        TypeError, ValueError: bad counts or power, or weights too far apart; labels outside the classes, or
             of a class without images.
 
     Example:

@@ -19,20 +19,20 @@ Room = tuple[Tensor | None, Tensor | None]
 def a_few_at_a_time(ratio_of: Callable[..., Tensor], first: Tensor, *others: Tensor) -> Tensor:
     """``ratio_of(room, first, *others)`` of maps [B, 1, H, W]; faster over what the cache of a CPU holds.
 
-    `room` is memory for two intermediate maps [B, 1, H, W], float32 at least, the same for all that are looked at in turn:
-    new memory may cost more than what is done in it. It is for ``out=``, where None means new memory; None it is where
-    values cannot be read or gradients are asked for.
+    `room` is memory for two intermediate maps [B, 1, H, W], float32 at least, the same each time: new memory may cost
+    more than what is done in it. It is for ``out=``, where None means new memory; None it is where values cannot be
+    read or gradients are asked for.
     """
     if not values_are_readable(first):
         return ratio_of((None, None), first, *others)
     number = max(_CHUNK // (first.shape[-2] * first.shape[-1]), 1)
     has_gradients = torch.is_grad_enabled() and any(maps.requires_grad for maps in (first, *others))
     dtype = torch.promote_types(first.dtype, torch.float32)
-    memory = None if has_gradients else torch.empty((2, *first[:number].shape), dtype=dtype)
+    one, two = torch.empty((2, *first[:number].shape), dtype=dtype)
     ratios = []
     for chunk in zip(*(tensor.split(number) for tensor in (first, *others)), strict=True):
-        room: Room = (None, None) if memory is None else memory[:, : len(chunk[0])].unbind()
-        ratios.append(ratio_of(room, *chunk))
+        length = len(chunk[0])
+        ratios.append(ratio_of((None, None) if has_gradients else (one[:length], two[:length]), *chunk))
     return torch.cat(ratios)
 
 
