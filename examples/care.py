@@ -41,8 +41,8 @@ from reproduction.training.atomic_files import write_json, write_text
 from reproduction.training.care_studies import FILMS, SKIN, care_study, paper
 from reproduction.training.judging import Judged
 from reproduction.training.optimisers import AdamW
-from reproduction.training.own_data import own_data
 from reproduction.training.printed_views import TurnedViews
+from reproduction.training.real_forms import own_data, short_form
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
@@ -122,6 +122,7 @@ ON_FILMS = {
     if not isinstance(row, CARE) or (row.boxes == Boxes() and row.lam == 1)
 }
 ROWS_OF = {form: ON_FILMS for form in FORMS if form.startswith("pneumonia")}
+FORMS |= short_form(FORMS["isic2018"][1], ("csl", "csl-continued", "csl+care"))
 FORMS |= own_data(FORMS["isic2018"][1], ("csl", "csl-continued", "csl+care-skin"))
 
 

@@ -42,7 +42,7 @@ from reproduction.mixes.saliency_mix import SaliencyMix
 from reproduction.networks.network import Backbone
 from reproduction.reports.program import run
 from reproduction.training.optimisers import AdamW
-from reproduction.training.own_data import own_data
+from reproduction.training.real_forms import own_data, short_form
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
@@ -117,6 +117,7 @@ FORMS = {
     "balanced": ("judge them on 40 test images a class", real(Balanced(), "balanced")),
     "official": ("judge them on the challenge's own test", real(Official(), "official")),
 }
+FORMS |= short_form(FORMS["isic2018"][1], ("ce", "balanced-softmax", "balanced-softmax+patch-swap"))
 FORMS |= own_data(FORMS["official"][1], ("ce", "balanced-softmax", "balanced-softmax+patch-swap"))
 
 if __name__ == "__main__":

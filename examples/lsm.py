@@ -44,7 +44,7 @@ from reproduction.reports.program import comparison, run
 from reproduction.training.judging import Judged
 from reproduction.training.long_tail_studies import cifar100_lt, imagenet_lt, inaturalist2018
 from reproduction.training.optimisers import SGD, Steps
-from reproduction.training.own_data import own_data
+from reproduction.training.real_forms import own_data, short_form
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
@@ -113,7 +113,7 @@ FORMS = {
         Study(ISIC2018(Balanced()), Recipe(keep_best=False), out=OUT / "isic2018"),
     ),
 }
-
+FORMS |= short_form(FORMS["isic2018"][1], ("ce", "ce+cmo", "ce+lsm"))
 FORMS |= own_data(FORMS["isic2018"][1], ("ce", "ce+cmo", "ce+remix", "ce+lsm"))
 
 

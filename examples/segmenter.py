@@ -27,6 +27,7 @@ from reproduction.training.atomic_files import write_json
 from reproduction.training.judging import Judged
 from reproduction.training.optimisers import AdamW, Cosine
 from reproduction.training.printed_views import TurnedViews
+from reproduction.training.real_forms import short_form
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 from reproduction.training.train import weights_of
@@ -60,6 +61,7 @@ FORMS = {
     "both": ("ISIC 2017 and 2018", form("both", ("isic2017", "isic2018"), "lraspp", 128, 1500)),
     "paper": ("CARE's network; its settings are not printed", form("paper", ("isic2017",), "deeplabv3", 224, 4000)),
 }
+FORMS |= short_form(form("isic2018", ("isic2018",), "lraspp", 128, 1500), ("lraspp",))
 
 
 def report(study: Study, judged: Sequence[Judged]) -> str:

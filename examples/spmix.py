@@ -35,7 +35,7 @@ from reproduction.mixes.ratios import Fidelity, OnePerImage, Paper, Random, Rele
 from reproduction.networks.network import PAPER_HYBRID, Backbone
 from reproduction.reports.program import run
 from reproduction.training.optimisers import AdamW, Cosine
-from reproduction.training.own_data import own_data
+from reproduction.training.real_forms import own_data, short_form
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 from reproduction.training.views import ViewSettings
@@ -131,10 +131,11 @@ FORMS = {
     "table2": ("Table 2: patches and saliency on and off", replace(PAPER, methods=TABLE_2, out=OUT / "table2")),
     "released": ("SPMix as the released code trains it", RELEASED),
 }
+FORMS |= short_form(ISIC, ("ce", "paco", "spmix"))
 FORMS |= own_data(ISIC)
 OF_PAPER = rows(224, 16, "patch_embed")
 ROWS_OF = dict.fromkeys(FORMS, OF_PAPER) | {"short": ROWS}
-ROWS_OF |= dict.fromkeys(("isic2018", "folder", "table"), rows(96, 8, "blocks.2"))
+ROWS_OF |= dict.fromkeys(("isic2018", "isic2018-short", "folder", "table"), rows(96, 8, "blocks.2"))
 
 if __name__ == "__main__":
     run(__doc__, ROWS, FORMS, rows_of=ROWS_OF)

@@ -31,8 +31,8 @@ from reproduction.reports.weighting import recall_bars, summarise, tables
 from reproduction.training.atomic_files import write_json, write_text
 from reproduction.training.judging import Judged
 from reproduction.training.optimisers import SGD, Adam, AdamW, Steps
-from reproduction.training.own_data import own_data
 from reproduction.training.printed_views import TurnedViews
+from reproduction.training.real_forms import own_data, short_form
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 
@@ -88,7 +88,7 @@ FORMS = {
     "paper": ("Tables 2 and 3", study(SKIN, paper(Adam(1e-5)), "paper")),
     "paper-sgd": ("Tables 4 and 5", study(SKIN, paper(SGD(1e-4, 0.0, nesterov=True)), "paper-sgd")),
 }
-
+FORMS |= short_form(FORMS["isic2018"][1], ("flat-ce-none", "flat-ce-es", "hierarchical-ce-es"))
 FORMS |= own_data(FORMS["isic2018"][1], tuple(name for name in ROWS if name.startswith("flat")))
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from subprocess import PIPE
@@ -19,6 +20,7 @@ import pytest
 
 import compare
 from reproduction.reports.program import run
+from reproduction.training.study import plan
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
@@ -106,6 +108,21 @@ def test_a_program_is_short_and_its_rows_and_forms_are_its_own(program):
     first = next(iter(module.FORMS.values()))[1]
     assert set(first.methods) <= set(module.ROWS)
     assert len({study.out for _, study in module.FORMS.values()}) == len(module.FORMS)  # no two forms in one folder
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_has_a_form_that_takes_minutes_on_isic_2018(program):
+    module = import_module(program)
+    study = module.FORMS["isic2018-short"][1]
+    assert len(study.methods) <= 3
+    assert study.seeds == (0,)
+    assert study.recipe.images == 1600
+    assert "isic2018" in repr(study.data).lower()
+    if program != "segmenter":  # whose networks bring no weights
+        assert study.recipe == replace(module.FORMS["isic2018"][1].recipe, images=1600)
+        assert study.recipe.backbone.weights == "package"
+    rows = getattr(module, "ROWS_OF", {}).get("isic2018-short", module.ROWS)
+    assert {run.name for run in plan(study, rows)} >= set(study.methods)
 
 
 REFUSED = [

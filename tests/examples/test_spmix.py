@@ -138,7 +138,7 @@ def test_the_short_form_and_the_one_on_real_images():
     assert real.data == ISIC2018(Balanced(20, 40, 0))
 
 
-@pytest.mark.parametrize("form", ["short", "isic2018", "paper", "paper-resnet50"])
+@pytest.mark.parametrize("form", ["short", "isic2018", "isic2018-short", "paper", "paper-resnet50"])
 def test_every_row_of_every_form_fits_its_network(form, tmp_path):
     study = spmix.FORMS[form][1]
     study = replace(study, out=tmp_path, device="cpu")

@@ -9,7 +9,7 @@ from reproduction.data.own import Dealt, Folder, Table
 from reproduction.data.synthetic import Synthetic
 from reproduction.networks.network import Backbone
 from reproduction.training.describe import describe
-from reproduction.training.own_data import own_data
+from reproduction.training.real_forms import own_data
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Study
 
