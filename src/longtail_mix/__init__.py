@@ -14,6 +14,7 @@ What to use when; each name has a docstring with shapes, its equation and an exa
     correct the loss instead     ``BalancedSoftmaxLoss``, ``LogitAdjustmentLoss``, ``LDAMLoss``, ``FocalLoss``
     weigh classes or images      ``EffectiveNumberWeights``, ``ClassBalancedWeights``, ``SelfPaced``
     learn by contrast            ``SupervisedContrastiveLoss``, ``PaCoLoss``, ``BalancedContrastiveLoss``
+    ask for the same of two      ``ConsistencyLoss``
     attend to the lesion         ``GradCAM``, ``CARELoss``, ``LesionRegions``
     read and split data          ``data.load_images``, ``data.group_split``, ``data.read_isic2018``
     measure                      ``metrics.long_tail_metrics``, ``metrics.MixFidelity``
@@ -39,6 +40,7 @@ from longtail_mix.losses import (
     BalancedSoftmaxLoss,
     CAREAttentionLoss,
     CARELoss,
+    ConsistencyLoss,
     CosineClassifier,
     DistanceWeightedOutside,
     FocalLoss,
@@ -136,6 +138,7 @@ __all__ = [
     "ClassGroups",
     "ClassWeights",
     "ClassWiseHardExamples",
+    "ConsistencyLoss",
     "CopyPaste",
     "CosineClassifier",
     "CutMix",

@@ -292,7 +292,7 @@ ARGUMENTS: dict[str, Draw] = {
     "more_than": whole(100, 5),
     "fewer_than": whole(20, 3),
     # networks, losses
-    "logits": logits,
+    **dict.fromkeys(("logits", "other_logits"), logits),
     "losses": lambda b: b.uniform(b.size, high=3),
     "weight": lambda b: b.uniform(b.classes, b.dim, low=-1, high=1),
     **dict.fromkeys(("queries",), vectors),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from longtail_mix import MixedTarget
+from longtail_mix.functional import consistency_loss
 from reproduction.methods.learner import Setting
 from reproduction.methods.supervised import Supervised, SupervisedLearner
 from reproduction.mixes.other_skin import OtherSkin
@@ -22,7 +23,7 @@ class BothSkins(Supervised):
 
     Args:
         mix: who is put on whose skin; with a probability of 1 every image.
-        weight: of the disagreement beside the criterion.
+        weight: of the consistency loss beside the criterion.
     """
 
     mix: OtherSkin = field(default_factory=lambda: OtherSkin(probability=1.0, keep_tone=True))
@@ -44,7 +45,7 @@ class BothSkinsLearner(SupervisedLearner):
     method: BothSkins
 
     def forward(self, batch: Batch) -> Tensor:
-        """The criterion of both halves, and the weighted disagreement between them."""
+        """The criterion of both halves, and the weighted consistency loss between them."""
         if self.mix is None or batch.partners is None:
             return super().forward(batch)
         count = len(batch.labelled.labels) // 2
@@ -53,16 +54,10 @@ class BothSkinsLearner(SupervisedLearner):
         other, _ = self.mix(own, partners, draws, self.setting.class_counts)
         logits = self.network(torch.cat([own.views[0], other]))
         criterion: Tensor = self.criterion(logits, MixedTarget.hard(own.labels.repeat(2)))
-        return criterion + self.method.weight * disagreement(*logits.chunk(2))
+        return criterion + self.method.weight * consistency_loss(*logits.chunk(2))
 
 
 def rows(stream: Stream, count: int) -> Stream:
     """The first rows of a stream."""
     views, maps = (tuple(part[:count] for part in parts) for parts in stream[:2])
     return Stream(views, maps, stream.labels[:count])
-
-
-def disagreement(logits: Tensor, others: Tensor) -> Tensor:
-    """The mean of the two Kullback-Leibler divergences between predictions [B, K], a scalar; 0 where they agree."""
-    first, second = logits.log_softmax(1), others.log_softmax(1)
-    return ((first.exp() - second.exp()) * (first - second)).sum(1).mean() / 2

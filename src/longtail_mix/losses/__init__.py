@@ -4,6 +4,7 @@ from longtail_mix.losses.balanced_contrastive import BalancedContrastiveLoss, ba
 from longtail_mix.losses.balanced_softmax import BalancedSoftmaxLoss, balanced_softmax_loss
 from longtail_mix.losses.care import CARELoss, care_loss
 from longtail_mix.losses.care_attention import CAREAttentionLoss, care_attention_loss
+from longtail_mix.losses.consistency import ConsistencyLoss, consistency_loss
 from longtail_mix.losses.cosine_classifier import CosineClassifier
 from longtail_mix.losses.focal import FocalLoss, focal_loss
 from longtail_mix.losses.label_aware_smoothing import (
@@ -26,6 +27,7 @@ __all__ = [
     "BalancedSoftmaxLoss",
     "CAREAttentionLoss",
     "CARELoss",
+    "ConsistencyLoss",
     "CosineClassifier",
     "DistanceWeightedOutside",
     "FocalLoss",
@@ -41,6 +43,7 @@ __all__ = [
     "care_attention_loss",
     "care_loss",
     "concave",
+    "consistency_loss",
     "convex",
     "distance_weighted_outside",
     "focal_loss",

@@ -101,11 +101,11 @@ def reduce_losses(losses: Tensor, reduction: Reduction) -> Tensor:
     return total / max(len(losses), 1) if reduction == "mean" else total
 
 
-def wide(logits: Tensor) -> Tensor:
+def wide(logits: Tensor, name: str = "logits") -> Tensor:
     """Logits [B, K] of two or more classes, in float32 at least."""
-    check_floating(logits, "logits")
+    check_floating(logits, name)
     if logits.ndim != 2 or logits.shape[1] < 2:
-        raise ValueError(f"logits: expected [B, K] with two or more classes, got shape {list(logits.shape)}")
+        raise ValueError(f"{name}: expected [B, K] with two or more classes, got shape {list(logits.shape)}")
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
