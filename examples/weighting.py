@@ -7,7 +7,7 @@
 
 Rows are NETWORK-LOSS-WEIGHTS, as hierarchical-focal-es; all of them without --methods. A seed is a split. Every image
 is under white light. Every training has a folder, OUT/METHOD/seed-S, and goes on where it was killed. Under OUT:
-report.json, report.md, recall.png.
+report.json, report.md, recall.png; of the hierarchical networks attention-hard.png and attention-easy.png.
 
 Not printed, and ours: the width of the LSTM (64), how its attention is dynamic, the ranges of crops and colours, no
 weight decay. The paper tunes gamma; 1 is what it found best most often.
@@ -26,6 +26,7 @@ from reproduction.data.synthetic import Synthetic
 from reproduction.data.white_light import WhiteLight
 from reproduction.methods.diagnosis import Flat, Hierarchical
 from reproduction.networks.network import Backbone
+from reproduction.reports.cbam import attention_maps
 from reproduction.reports.program import run
 from reproduction.reports.weighting import recall_bars, summarise, tables
 from reproduction.training.atomic_files import write_json, write_text
@@ -101,6 +102,10 @@ def report(done: Study, judged: Sequence[Judged]) -> str:
     write_json(done.out / "report.json", {"rows": summary, "facts": judged[0].facts})
     write_text(done.out / "report.md", text + "\n")
     recall_bars(summary).savefig(done.out / "recall.png", dpi=110)
+    hierarchical = [one for one in judged if one.seed == judged[0].seed and one.name.startswith("hierarchical")]
+    for name, hard in (("hard", True), ("easy", False)):
+        if hierarchical:
+            attention_maps(hierarchical, hard).savefig(done.out / f"attention-{name}.png", dpi=110)
     return text
 
 

@@ -82,4 +82,6 @@ def test_runs_and_reports(tmp_path, monkeypatch, capsys):
     run(weighting.__doc__, weighting.ROWS, weighting.FORMS, weighting.report)
     assert "As Table 3: hierarchical, adam" in capsys.readouterr().out
     assert list(json.loads((tmp_path / "report.json").read_text())["rows"]) == ["flat-ce-none", "hierarchical-ce-none"]
+    for name in ("hard", "easy"):
+        assert (tmp_path / f"attention-{name}.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "recall.png").read_bytes().startswith(b"\x89PNG")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix import FocalLoss, set_epoch
 from reproduction.criteria.losses import AnyWeighting
 from reproduction.criteria.weightings import NoWeights
-from reproduction.methods.learner import Learner, Method, Setting, check_share
+from reproduction.data.task import Images
+from reproduction.methods.learner import Learner, Method, Setting, Told, check_share
 from reproduction.methods.sampling import Natural
 from reproduction.networks.study import MELANOCYTIC, FeatureMaps, FlatHead, HierarchicalHead, LevelLoss, StudyModel
 from reproduction.training.batch import Batch, Needs
@@ -34,7 +35,7 @@ class Flat(Method):
         if self.gamma < 0:
             raise ValueError(f"gamma: expected at least 0, got {self.gamma}")
 
-    def head(self, channels: int, num_classes: int) -> nn.Module:
+    def head(self, channels: int, num_classes: int) -> FlatHead | HierarchicalHead:
         """What makes logits of feature maps."""
         return FlatHead(channels, num_classes)
 
@@ -60,7 +61,7 @@ class Hierarchical(Flat):
     share: float = 1.0
     width: int = 64
 
-    def head(self, channels: int, num_classes: int) -> nn.Module:
+    def head(self, channels: int, num_classes: int) -> HierarchicalHead:
         """For the seven classes of ISIC 2018.
 
         Raises:
@@ -92,3 +93,8 @@ class DiagnosisLearner(Learner):
         """Logits [B, K] of the diagnosis."""
         levels: tuple[Tensor, ...] = self.network(images)
         return levels[-1]
+
+    def examine(self, images: Tensor, side: Images) -> Told:  # noqa: ARG002  a learner's form
+        """Logits, and where CBAM looks for the diagnosis: its places, and the channel it lets through most."""
+        logits, place, channel = self.network.look(images)
+        return {"logits": logits, "place": place, "channel": channel}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from timm.layers.cbam import CbamModule
@@ -34,6 +34,17 @@ class FeatureMaps(nn.Module):
         return maps
 
 
+class Attention(NamedTuple):
+    """What CBAM multiplies feature maps [B, C, h, w] with: each channel, then each place."""
+
+    channel: Tensor  # [B, C, 1, 1] in [0, 1]
+    place: Tensor  # [B, 1, h, w] in [0, 1]
+
+    def of(self, features: Tensor) -> Tensor:
+        """The attended feature maps."""
+        return features * self.channel * self.place
+
+
 class FlatHead(nn.Module):
     """CBAM on the last feature map, then one linear layer; one level of logits."""
 
@@ -42,8 +53,28 @@ class FlatHead(nn.Module):
         self.attention = CbamModule(channels, rd_ratio=1 / 8)
         self.classifier = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(channels, num_classes))
 
+    def look(self, features: Tensor) -> tuple[tuple[Tensor, ...], Attention]:
+        """The logits of each level, and the attention for the last."""
+        attention = attention_of(self.attention, features)
+        return (self.classifier(attention.of(features).mean((2, 3))),), attention
+
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        return (self.classifier(self.attention(features).mean((2, 3))),)
+        return self.look(features)[0]
+
+
+def attention_of(
+    cbam: CbamModule, features: Tensor, channel: Tensor | None = None, query: Tensor | None = None
+) -> Attention:
+    """CBAM's own (Woo et al. 2018, Eqs. 2 and 3), with scores of channels [B, C] and a query of places [B, C] added."""
+    mlp = cbam.channel
+    pooled = features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)
+    score = sum(mlp.fc2(mlp.act(mlp.fc1(part))) for part in pooled)
+    gate = (score if channel is None else score + channel[..., None, None]).sigmoid()
+    seen = features * gate
+    place = cbam.spatial.conv(torch.cat([seen.mean(1, keepdim=True), seen.amax(1, keepdim=True)], 1))
+    if query is not None:
+        place = place + (query[..., None, None] * seen).sum(1, keepdim=True) / seen.shape[1] ** 0.5
+    return Attention(gate, place.sigmoid())
 
 
 class DynamicAttention(nn.Module):
@@ -60,15 +91,8 @@ class DynamicAttention(nn.Module):
         self.still = CbamModule(channels, rd_ratio=1 / 8)
         self.channel, self.place = nn.Linear(context, channels), nn.Linear(context, channels)
 
-    def forward(self, features: Tensor, context: Tensor) -> Tensor:
-        mlp = self.still.channel
-        pooled = features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)
-        score = sum(mlp.fc2(mlp.act(mlp.fc1(part))) for part in pooled) + self.channel(context)[..., None, None]
-        seen = features * score.sigmoid()
-        across = torch.cat([seen.mean(1, keepdim=True), seen.amax(1, keepdim=True)], 1)
-        wanted = (self.place(context)[..., None, None] * seen).sum(1, keepdim=True) / seen.shape[1] ** 0.5
-        attended: Tensor = seen * (self.still.spatial.conv(across) + wanted).sigmoid()
-        return attended
+    def forward(self, features: Tensor, context: Tensor) -> Attention:
+        return attention_of(self.still, features, self.channel(context), self.place(context))
 
 
 class HierarchicalHead(nn.Module):
@@ -89,30 +113,44 @@ class HierarchicalHead(nn.Module):
         self.classifiers = nn.ModuleList(nn.Linear(width, k) for k in (2, 2, num_classes))
         self.dropout = nn.Dropout(DROPOUT)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+    def look(self, features: Tensor) -> tuple[tuple[Tensor, ...], Attention]:
+        """The logits of each level, and the attention for the last."""
         state = features.new_zeros(len(features), self.width)
         cell, known = state, features.new_zeros(len(features), 4)
         levels: list[Tensor] = []
         for level, classify in enumerate(self.classifiers):
-            seen = self.attention(features, torch.cat([state, known], 1)).mean((2, 3))
+            attention: Attention = self.attention(features, torch.cat([state, known], 1))
+            seen = attention.of(features).mean((2, 3))
             state, cell = self.memory(self.dropout(seen), (state, cell))
             levels.append(classify(self.dropout(state)))
             if level < 2:
                 decided = [part.softmax(1) for part in levels]
                 known = torch.cat([*decided, known[:, 2 * len(decided) :]], 1)
-        return tuple(levels)
+        return tuple(levels), attention
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        return self.look(features)[0]
 
 
 class StudyModel(nn.Module):
     """Feature maps and head: images -> logits of each level, the diagnosis last."""
 
-    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, head: FlatHead | HierarchicalHead) -> None:
         super().__init__()
         self.backbone, self.head = backbone, head
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         levels: tuple[Tensor, ...] = self.head(self.backbone(images))
         return levels
+
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """For the last decision: its logits [B, K], the spatial attention, and the feature map of the channel that
+        the attention lets through most, both [B, 1, h, w].
+        """
+        features = self.backbone(images)
+        levels, attention = self.head.look(features)
+        best = attention.channel.flatten(1).argmax(1)
+        return levels[-1], attention.place, features[torch.arange(len(best), device=best.device), best][:, None]
 
 
 class LevelLoss(nn.Module):

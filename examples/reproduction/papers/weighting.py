@@ -80,8 +80,11 @@ after 600 steps, the two splits;
     {
         "1, recall of non-melanocytic classes": "`recall.png` of the form `paper`",
         "2, recall of melanocytic classes": "the same file",
-        "3, CBAM's maps of hard examples": "no command: the report does not draw CBAM's maps",
-        "4, CBAM's maps of easy examples": "likewise",
+        "3, CBAM's maps of hard examples": (
+            "`attention-hard.png` of the form `paper`: of each class the first image one of them gets wrong; the best "
+            "channel is the one that CBAM lets through most, which is how we read it"
+        ),
+        "4, CBAM's maps of easy examples": "`attention-easy.png`: those that all get right",
     },
     {"*-class-ohem": "OHEM within each class, which the paper names as future work"},
 )

@@ -93,13 +93,13 @@ def test_attention_is_cbams_and_what_the_context_adds():
         for layer in (attention.channel, attention.place):
             layer.weight.zero_()
             layer.bias.zero_()
-        torch.testing.assert_close(attention(features, torch.rand(2, 5)), attention.still(features))
+        torch.testing.assert_close(attention(features, torch.rand(2, 5)).of(features), attention.still(features))
         attention.channel.bias.fill_(50.0)  # every channel whole
         attention.place.bias.copy_(torch.linspace(-1, 1, 16))
         stats = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], 1)
         wanted = (torch.linspace(-1, 1, 16)[:, None, None] * features).sum(1, keepdim=True) / 4
         expected = features * (attention.still.spatial.conv(stats) + wanted).sigmoid()
-        torch.testing.assert_close(attention(features, torch.rand(2, 5)), expected)
+        torch.testing.assert_close(attention(features, torch.rand(2, 5)).of(features), expected)
 
 
 def test_each_look_follows_the_state_and_the_decisions_before():
@@ -137,3 +137,33 @@ def test_vgg16_is_taken_behind_its_last_pooling_and_without_its_linear_layers():
     assert maps.channels == 512
     assert sum(p.numel() for p in maps.parameters()) == 14_714_688  # the thirteen convolutions
     torch.testing.assert_close(tuple(maps.encoder.pretrained_cfg["mean"]), (0.485, 0.456, 0.406))
+
+
+def test_the_flat_network_s_attention_is_cbam_s():
+    torch.manual_seed(0)
+    head, features = FlatHead(16, 7).eval(), torch.rand(2, 16, 6, 6)
+    (logits,), attention = head.look(features)
+    torch.testing.assert_close(attention.of(features), head.attention(features))
+    torch.testing.assert_close(logits, head.classifier(head.attention(features).mean((2, 3))))
+
+
+@pytest.mark.parametrize("method", [Flat(), Hierarchical()], ids=lambda method: type(method).__name__)
+def test_what_is_told_of_the_last_decision(method):
+    learner = built(method, Backbone("test_resnet", "none", output_stride=8)).eval()
+    images = batch_for(learner.needs).labelled.views[0]
+    looks = []
+    if isinstance(method, Hierarchical):
+        learner.network.head.attention.register_forward_hook(lambda _, __, out: looks.append(out))
+    with torch.no_grad():
+        told = learner.examine(images, None)
+        torch.testing.assert_close(told["logits"], learner.predict(images))
+        features = learner.network.backbone(images)
+        _, attention = learner.network.head.look(features)
+    if looks:
+        assert torch.equal(told["place"], looks[2].place)  # the third look
+        assert not torch.equal(told["place"], looks[0].place)
+    assert torch.equal(told["place"], attention.place)
+    assert told["place"].shape == told["channel"].shape == (8, 1, 4, 4)
+    for i in range(8):
+        weights_of = attention.channel[i, :, 0, 0].tolist()
+        assert torch.equal(told["channel"][i, 0], features[i, weights_of.index(max(weights_of))])

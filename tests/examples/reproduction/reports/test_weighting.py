@@ -11,6 +11,7 @@ from torchmetrics.functional.classification import (
 
 from reproduction.data.task import Images
 from reproduction.papers.weighting import FIGURES, LOSSES, TABLES
+from reproduction.reports.cbam import attention_maps, examples
 from reproduction.reports.measures import confusion_of
 from reproduction.reports.weighting import (
     NAMES,
@@ -85,3 +86,21 @@ def test_the_papers_figures():
     assert printed("flat", "adam", "ce", "ohem") == [84.5, 74.0, 77.0, 74.5]
     assert printed("hierarchical", "adam", "ce", "cb") == [84.0, 78.4, 76.0, 76.5]
     assert printed("hierarchical", "sgd", "focal", "none") == [78.0, 49.0, 55.0, 51.0]
+
+
+def test_hard_images_are_wrong_for_one_and_easy_ones_right_for_all():
+    labels = torch.tensor([0, 0, 1, 1, 2, 2])
+    side = Images(torch.zeros(6, 3, 4, 4, dtype=torch.uint8), labels, tuple("abcdef"))
+    maps = {"place": torch.rand(6, 1, 2, 2), "channel": torch.rand(6, 1, 2, 2)}
+    said = {"hierarchical-ce-none": [0, 1, 1, 1, 0, 0], "hierarchical-ce-es": [0, 0, 0, 1, 2, 2]}
+    both = [Judged(name, 0, {"logits": torch.eye(3)[own], **maps}, side, FACTS) for name, own in said.items()]
+    assert examples(both, hard=True) == [1, 2, 4]
+    assert examples(both, hard=False) == [0, 3]
+    figure = attention_maps(both, hard=False)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles[:5] == ["a", "hierarchical-ce-none: a", "best channel", "hierarchical-ce-es: a", "best channel"]
+    assert len(figure.axes) == 2 * 5
+    shown = [axis.images[-1].get_array() for axis in figure.axes]
+    assert torch.equal(torch.as_tensor(shown[6]), maps["place"][3, 0])
+    assert torch.equal(torch.as_tensor(shown[7]), maps["channel"][3, 0])
+    assert not attention_maps(both[1:], hard=True).axes[5:]  # one image
