@@ -14,7 +14,7 @@ from reproduction.papers.page import document
 from reproduction.papers.table import Ours, Row, Table, wilson
 
 OF_PAPERS = [pytest.param(paper, id=paper.program) for paper in PAPERS]
-OUR_FORMS = {"short", "isic2018", "folder", "table"}  # of no paper
+OUR_FORMS = {"short", "isic2018", "isic2018-short", "folder", "table"}  # of no paper
 
 
 def rows_of(program: str, form: str) -> set[str]:
