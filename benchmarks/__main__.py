@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import care, compile_time, fidelity, gallery, growth, loop, mix_fidelity
+from benchmarks import care, compile_time, fidelity, gallery, growth, loop, mix_fidelity, puzzle
 from benchmarks.speed import compare, list_cases, run, show, steps
 
 COMMANDS = {
     "fidelity": fidelity,
     "gallery": gallery,
     "mix-fidelity": mix_fidelity,
+    "puzzle": puzzle,
     "list": list_cases,
     "run": run,
     "compare": compare,

@@ -32,6 +32,8 @@ from longtail_mix import (
     KeepLabels,
     Mix,
     MixUp,
+    OtherSkin,
+    PuzzleMix,
     ResizeMix,
     SaliencyMix,
     SkinContrastSaliency,
@@ -71,11 +73,13 @@ def mixes() -> dict[str, Mix]:
         "AttentiveMix": AttentiveMix(),
         "GuidedMixup": GuidedMixup(),
         "SnapMix": SnapMix(),
+        "PuzzleMix": PuzzleMix(),
         "LSM": LSM(block_size=16),
         "SPMix": KeepLabels(SPMix()),
         "SPMix, fidelity ratio": KeepLabels(SPMix(recipe=FidelityRatio())),
         "SkinSwap": SkinSwap(),
         "CopyPaste": CopyPaste(),
+        "OtherSkin": OtherSkin(),
     }
 
 

@@ -70,6 +70,7 @@ PUBLIC = [
     "Pairs",
     "PaperRatio",
     "PatchMixup",
+    "PuzzleMix",
     "RandomPairing",
     "ReleasedRatio",
     "Remix",

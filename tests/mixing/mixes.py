@@ -19,6 +19,7 @@ from longtail_mix import (
     MixUp,
     OneOf,
     OtherSkin,
+    PuzzleMix,
     Remix,
     ResizeMix,
     SaliencyMix,
@@ -59,6 +60,7 @@ MIXES: dict[str, Callable[[], nn.Module]] = {
     "SmoothMix": SmoothMix,
     "SnapMix": lambda: SnapMix(1.0, saliency=Brightness()),
     "CopyPaste": lambda: CopyPaste(saliency=Brightness()),
+    "PuzzleMix": lambda: PuzzleMix(4, beta=0.1, saliency=Brightness()),
     "Sometimes": lambda: Sometimes(MixUp(0.5), 0.7),
 }
 WITH_MAPS: dict[str, Callable[[], nn.Module]] = {
@@ -72,6 +74,7 @@ WITH_MAPS: dict[str, Callable[[], nn.Module]] = {
     "GuidedMixup": GuidedMixup,
     "SnapMix": SnapMix,
     "CopyPaste": CopyPaste,
+    "PuzzleMix": lambda: PuzzleMix(4),
 }
 
 

@@ -33,7 +33,7 @@ from longtail_mix import (
 )
 from tests.mixing.mixes import COUNTS, MIXES, WITH_MAPS, Brightness, seeded, some_pairs
 
-MOVING = {"CopyPaste", "ResizeMix", "SnapMix", "OneOf", "OtherSkin"}  # they change images before they mix them
+MOVING = {"CopyPaste", "PuzzleMix", "ResizeMix", "SnapMix", "OneOf", "OtherSkin"}  # they change images first
 KEEPING = {"SPMix", "CopyPaste", "SkinSwap", "OtherSkin"}  # the first label stays whole
 EACH = pytest.mark.parametrize("name", MIXES)
 

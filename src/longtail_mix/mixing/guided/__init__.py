@@ -14,6 +14,7 @@ from longtail_mix.mixing.guided.guided_mixup import (
 from longtail_mix.mixing.guided.keep_labels import KeepLabels
 from longtail_mix.mixing.guided.lsm import LSM, area_weight, block_mask, lsm, semantic_weight
 from longtail_mix.mixing.guided.other_skin import OtherSkin
+from longtail_mix.mixing.guided.puzzle_mix import PuzzleMix
 from longtail_mix.mixing.guided.saliency_mix import SaliencyMix, saliency_mix, saliency_peaks
 from longtail_mix.mixing.guided.skin_swap import (
     SkinSwap,
@@ -33,6 +34,7 @@ __all__ = [
     "GuidedMixup",
     "KeepLabels",
     "OtherSkin",
+    "PuzzleMix",
     "SPMix",
     "SaliencyMix",
     "SkinSwap",
