@@ -2,8 +2,8 @@
 
 The best mask is found exactly, block by block over all shares of one row of blocks (dynamic programming), which is
 possible up to 8 blocks a side; the best moves by the Hungarian method of SciPy. Beside ours: the mask that each block
-alone would choose, iterated conditional modes (each block set to its best share given its neighbours, 20 times), and the
-exchange of blocks as the paper has it. Maps are those of SkinContrastSaliency. Pairs as in mix-fidelity.
+alone would choose, iterated conditional modes (each block set to its best share given its neighbours, 20 times), and
+the exchange of blocks as the paper has it. Maps are those of SkinContrastSaliency. Pairs as in mix-fidelity.
 """
 
 from __future__ import annotations

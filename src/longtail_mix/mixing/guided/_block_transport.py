@@ -41,6 +41,6 @@ def blocks_grid(of_place: Tensor, blocks: int, height: int, width: int) -> Tenso
     """Where the pixels [B, H, W, 2] of an image come from, whose ``blocks x blocks`` blocks were moved."""
     place = torch.arange(blocks**2, device=of_place.device)
     moves = [of_place % blocks - place % blocks, of_place // blocks - place // blocks]
-    moved = torch.stack(moves, -1).unflatten(1, (blocks, blocks)) * (2 / blocks)
+    moved: Tensor = torch.stack(moves, -1).unflatten(1, (blocks, blocks)) * (2 / blocks)
     moved = moved.repeat_interleave(height // blocks, 1).repeat_interleave(width // blocks, 2)
     return pixel_grid(height, width, moved) + moved
