@@ -11,6 +11,7 @@ from benchmarks.fidelity_table import markdown as fidelity_tables
 from benchmarks.gallery import markdown as gallery_table
 from benchmarks.mix_fidelity import Row
 from benchmarks.mix_fidelity import markdown as mix_table
+from benchmarks.puzzle import markdown as puzzle_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 BENCHMARKS = DOCS.parent / "benchmarks" / "results"
@@ -193,3 +194,10 @@ def test_growth():
         ends = [float(f"{1e3 * seconds:.3g}") for seconds in (series["seconds"][0], series["seconds"][-1])]
         sizes = [series["sizes"][at] for at in (0, -1)]
         assert rows[name] == ["{} to {}".format(*sizes), "{:g} to {:g}".format(*ends), f"{series['slope']:.2f}"]
+
+
+def test_how_near_puzzle_mix_comes_to_its_optimum():
+    text, measured = (DOCS / "operators.md").read_text(encoding="utf-8"), result("puzzle.json")
+    for rows in (measured["masks"], measured["moves"]):
+        assert puzzle_table(rows) in text
+    assert f"on {measured['pairs']} pairs of {measured['data']}" in text

@@ -1,6 +1,7 @@
 """What judges PuzzleMix: the exact mask against all masks, the paper's exchange by hand, and the whole table."""
 
 import itertools
+import json
 
 import pytest
 import torch
@@ -42,13 +43,13 @@ def test_the_papers_exchange_by_hand():
     assert papers_exchange(cost).tolist() == [1, 2, 0]
 
 
-def test_the_whole_table(capsys, monkeypatch):
+def test_the_whole_table(tmp_path, monkeypatch):
     pytest.importorskip("scipy")
     for name in ("ISIC2018_ROOT", "ISIC2017_ROOT"):
         monkeypatch.delenv(name, raising=False)
-    main(["puzzle", "--images", "6", "--size", "32"])
-    printed = capsys.readouterr().out
-    assert printed.count("| ours |") == 4  # three masks, one heading
-    rows = [line.strip("| ").split(" | ") for line in printed.splitlines()[-3:]]
-    for _, _, stay, _, ours, best in rows:
-        assert float(best) - 1e-4 <= float(ours) <= float(stay) + 1e-4
+    main(["puzzle", "--images", "6", "--size", "32", "--out", str(tmp_path)])
+    report = json.loads((tmp_path / "puzzle.json").read_text())
+    assert [row["mask of"] for row in report["masks"]] == ["each block alone", "conditional modes", "ours"] * 3
+    assert all(-1e-3 <= row["mean gap, %"] <= row["largest, %"] + 0.05 for row in report["masks"])
+    for row in report["moves"]:
+        assert row["the best"] - 1e-4 <= row["ours"] <= row["nothing moves"] + 1e-4

@@ -6,8 +6,8 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from longtail_mix import CutMix, HeadTailPairing, MixUp, ResizeMix, SPMix, mixing
+from tests.mixing.mixes import COUNTS, seeded
 
-COUNTS = [100, 30, 2]
 ARGUMENTS = {  # of those that need any for images of 8 x 12
     "InBatch": lambda: (CutMix(), HeadTailPairing(COUNTS)),
     "KeepLabels": lambda: (SPMix(patch_size=4),),
@@ -60,10 +60,10 @@ def test_a_generator_replays_a_mix_under_any_global_seed(name):
     results = []
     for seed in range(6):
         torch.manual_seed(seed)
-        images, _, record = mix.with_record(*of, generator=torch.Generator().manual_seed(7))
+        images, _, record = mix.with_record(*of, generator=seeded(7))
         results.append((images, record.lam))
         assert torch.initial_seed() == seed
-        assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(seed)))
+        assert torch.equal(torch.rand(3), torch.rand(3, generator=seeded(seed)))
     for images, lam in results[1:]:
         assert torch.equal(images, results[0][0])
         assert torch.equal(lam, results[0][1])

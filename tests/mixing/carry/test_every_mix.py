@@ -5,7 +5,7 @@ from math import floor
 import pytest
 import torch
 
-from longtail_mix import InBatch, MixRecord, OtherSkin, RandomPairing, ResizeMix, SPMix
+from longtail_mix import InBatch, MixRecord, OtherSkin, PuzzleMix, RandomPairing, ResizeMix, SPMix
 from longtail_mix.functional import carry_boxes, carry_masks, carry_points
 from tests.mixing.carry.by_hand import (
     SHARES,
@@ -21,6 +21,7 @@ from tests.mixing.mixes import MIXES, WITH_MAPS, seeded, some_pairs
 HEIGHT, WIDTH, NUMBER = 8, 12, 3
 EVERY = {**{f"{name}, maps": make for name, make in WITH_MAPS.items()}, **MIXES}
 EACH = pytest.mark.parametrize("name", EVERY)
+IN_ONE_PIECE = pytest.mark.parametrize("name", [name for name in EVERY if not name.startswith("PuzzleMix")])
 
 
 def mixed_by(name: str, seed: int = 1):
@@ -77,7 +78,7 @@ def test_masks(name):
                 )
 
 
-@EACH
+@IN_ONE_PIECE
 @pytest.mark.parametrize("cut", [False, True])
 def test_boxes(name, cut):
     _, (_, _, record) = mixed_by(name)
@@ -96,7 +97,7 @@ def test_boxes(name, cut):
             assert result[b].visible[i].item() == pytest.approx(visible, abs=2e-5)
 
 
-@EACH
+@IN_ONE_PIECE
 def test_points(name):
     _, (_, _, record) = mixed_by(name)
     points = torch.rand(2, NUMBER, 5, 2, generator=seeded(4)) * torch.tensor([WIDTH, HEIGHT])
@@ -109,6 +110,15 @@ def test_points(name):
             is_inside = 0 <= x < WIDTH and 0 <= y < HEIGHT
             share = SHARES[which](record, b, floor(y), floor(x), HEIGHT, WIDTH) if is_inside else 0.0
             assert result[b].visible[i].item() == pytest.approx(share, abs=2e-5)
+
+
+def test_a_box_whose_blocks_changed_places_is_none():
+    pairs, boxes, labels = some_pairs(NUMBER), *some_boxes(2)
+    _, _, record = PuzzleMix(4).with_record(*pairs, *torch.rand(2, NUMBER, 1, HEIGHT, WIDTH))
+    with pytest.raises(ValueError, match="record: expected first_affine beside first_grid, got None"):
+        carry_boxes(record, boxes, labels, boxes, labels, size=(HEIGHT, WIDTH))
+    _, _, record = PuzzleMix(4, xi=None).with_record(*pairs, *torch.rand(2, NUMBER, 1, HEIGHT, WIDTH))
+    assert carry_boxes(record, boxes, labels, boxes, labels, size=(HEIGHT, WIDTH))
 
 
 @pytest.mark.parametrize("name", ["ResizeMix", "SnapMix", "CopyPaste", "OneOf"])

@@ -36,7 +36,8 @@ class PuzzleMix(GuidedMix):
 
     The paper finds the mask by graph cuts, one image after the other; here it is found for the whole batch at once by
     mean-field annealing, and docs/operators.md says how near both come to the optimum. The paper's saliency is the
-    gradient of the loss; any map can take its place.
+    gradient of the loss; any map can take its place. Masks can be carried along; boxes and points only where no blocks
+    move.
 
     Args:
         blocks: to each side, at least 1; they have to divide the image. The paper draws 2, 4, 8 or 16 for each batch,
