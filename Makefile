@@ -4,6 +4,8 @@
 # and for those who write it: make docs, make wheel check-wheel
 # and one that takes a quarter of an hour:
 #   make fuzz    50,000 calls with odd and wrong arguments
+# and one that takes an hour:
+#   make mutate  small changes of the code at random, and whether a test sees them
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +19,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS)
 KERNEL_TESTS := $(wildcard tests/*/test_*_triton.py tests/*/*/test_*_triton.py)
 DEMO_FORM := $(if $(ISIC2018_ROOT),isic2018,short)
 
-.PHONY: demo test fuzz lint types docs docs-serve wheel check-wheel clean
+.PHONY: demo test fuzz mutate lint types docs docs-serve wheel check-wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/compare.py $(DEMO_FORM) --methods $(DEMO_METHODS) --recipe.images $(DEMO_IMAGES) --jobs 2 \
@@ -33,6 +35,14 @@ test: lint types
 CALLS ?= 50000
 fuzz: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --calls $(CALLS) $(if $(SEED),--seed $(SEED))
+
+# Mutants of each part; SEED= draws those of an earlier run again.
+MUTANTS ?= 150
+MUTATE := OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutation
+mutate: $(VENV)/installed
+	$(MUTATE) named
+	$(MUTATE) src --sample $(MUTANTS) --seed $(or $(SEED),0)
+	$(MUTATE) examples --sample $(MUTANTS) --seed $(or $(SEED),0)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

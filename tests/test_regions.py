@@ -66,6 +66,14 @@ def test_boxes_equal_those_of_a_flood_fill(size, seed, density, min_area):
     assert torch.equal(saliency, before)
 
 
+def test_the_lesion_is_what_lies_above_one_half():
+    saliency = torch.zeros(1, 1, 6, 6)
+    saliency[..., 2:4, 2:4] = 0.5
+    assert not lesion_regions(saliency).has_mask.any()
+    saliency[..., 2, 3] = torch.nextafter(torch.tensor(0.5), torch.tensor(1.0))
+    assert lesion_regions(saliency).boxes[0].tolist() == [[3, 2, 4, 3]]
+
+
 def test_a_drawn_mask_is_taken_as_it_is(device):
     mask = torch.zeros(3, 1, 20, 20, dtype=torch.bool, device=device)
     mask[0, 0, 3:9, 4:8] = True

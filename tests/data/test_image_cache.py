@@ -304,6 +304,9 @@ def test_masks_are_thresholded_at_half(tmp_path: Path, cache: Path) -> None:
     Image.fromarray(values).save(tmp_path / "a.png")
     masks = load_masks([tmp_path / "a.png"], 2, squash, cache, progress=False)
     assert masks.tolist() == [[[[True, False], [True, False]]]]
+    Image.fromarray(np.array([[127, 128], [0, 255]], np.uint8)).save(tmp_path / "b.png")
+    masks = load_masks([tmp_path / "b.png"], 2, squash, cache, progress=False)
+    assert masks.tolist() == [[[[False, True], [False, True]]]]
 
 
 def test_masks_line_up_with_their_images(tmp_path: Path, cache: Path) -> None:

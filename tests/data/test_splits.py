@@ -112,6 +112,14 @@ def test_pinned_balanced_split() -> None:
     assert split(1) == [[0, 1, 2, 3, 6, 8, 9, 10, 17, 18, 19], [7, 11, 14], [4, 5, 12, 13, 15, 16]]
 
 
+def test_the_default_is_the_papers_one_to_two() -> None:
+    labels = torch.arange(2).repeat_interleave(100)
+    train, val, test = balanced_split(labels, [str(i) for i in range(200)])
+    assert [counts(labels, part) for part in (train, val, test)] == [[40, 40], [20, 20], [40, 40]]
+    assert len(stratified_split(labels, [str(i) for i in range(200)]).test) == 40
+    assert len(stratified_split(labels, [str(i) for i in range(200)]).val) == 0
+
+
 def test_pinned_stratified_split() -> None:
     def split(seed: int) -> list[list[int]]:
         return [part.tolist() for part in stratified_split(LABELS, LESIONS, 0.3, seed, val_fraction=0.2)]
@@ -240,11 +248,14 @@ def test_bad_subsets() -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_real_balanced_split(isic2018_root: Path, seed: int) -> None:
     data = read_isic2018(isic2018_root)
-    split = balanced_split(data.labels, data.lesions, seed=seed)
-    check_parts(split, data.lesions)
-    assert counts(data.labels, split.train) == [1027, 6619, 428, 241, 1013, 29, 56]
-    assert counts(data.labels, split.val) == [46] * 7
-    assert counts(data.labels, split.test) == [40] * 7
+    for split, aside, train in (
+        (balanced_split(data.labels, data.lesions, 46, seed=seed), 46, [1027, 6619, 428, 241, 1013, 29, 56]),
+        (balanced_split(data.labels, data.lesions, seed=seed), 20, [1053, 6645, 454, 267, 1039, 55, 82]),
+    ):
+        check_parts(split, data.lesions)
+        assert counts(data.labels, split.train) == train
+        assert counts(data.labels, split.val) == [aside] * 7
+        assert counts(data.labels, split.test) == [40] * 7
     other = balanced_split(data.labels, data.lesions, seed=seed + 1)
     assert len(set(split.test.tolist()) & set(other.test.tolist())) < 100
 

@@ -72,6 +72,13 @@ def test_the_images_of_a_class_are_dealt_in_any_order():
     assert len(seen) == 6
 
 
+def test_each_deck_of_a_class_is_shuffled_anew():
+    sampler = ClassSampler(torch.zeros(3, dtype=torch.int64), [1.0], num_samples=300)
+    decks = sampler.rows().view(100, 3)
+    assert torch.equal(decks.sort(1).values, torch.arange(3).expand(100, 3))
+    assert len(decks.unique(dim=0)) == 6
+
+
 def test_progressive_follows_the_epoch_and_resumes():
     probabilities = ProgressiveProbabilities(COUNTS, epochs=4)
     sampler = ClassSampler(LABELS, probabilities, DRAWS, seed=1)

@@ -1,4 +1,4 @@
-"""From files to squares: the whole frame, or the square in its middle."""
+"""From files to squares: the whole frame, the square in its middle, or what ImageNet's tests take."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Squash(Fitted):
 
 @dataclass(frozen=True)
 class CentreCrop(Fitted):
-    """The largest square in the middle. On ISIC 2018 it cuts into 21 % of the lesions, of AKIEC into 45 %.
+    """The largest square in the middle. On ISIC 2018, 21 % of the lesions lose more than a hundredth, of AKIEC 45 %.
 
     Args:
         size: pixels a side.
@@ -63,3 +63,30 @@ class CentreCrop(Fitted):
     def fit(self) -> Callable[[Image.Image, int], Image.Image]:
         """Cut, then scaled."""
         return center_crop_square
+
+
+@dataclass(frozen=True)
+class ShortSide(Fitted):
+    """The short side scaled to 8/7 of the size, then the square in the middle: ImageNet's 256 and 224.
+
+    It keeps the shape of what is left, as :class:`CentreCrop` does, and cuts more: on ISIC 2018, 38 % of the lesions
+    lose more than a hundredth, of AKIEC 62 %.
+
+    Args:
+        size: pixels a side.
+        cache_dir: where decoded images are kept; default: the user's cache folder.
+    """
+
+    @property
+    def fit(self) -> Callable[[Image.Image, int], Image.Image]:
+        """Scaled, then cut."""
+        return short_side
+
+
+def short_side(image: Image.Image, size: int) -> Image.Image:
+    """The short side of `image` scaled to 8/7 of `size`, and of that the `size` x `size` pixels in the middle."""
+    width, height = image.size
+    scale = round(8 / 7 * size) / min(width, height)
+    wide, high = round(width * scale), round(height * scale)
+    left, top = (wide - size) // 2, (high - size) // 2
+    return image.resize((wide, high), Image.Resampling.BICUBIC).crop((left, top, left + size, top + size))

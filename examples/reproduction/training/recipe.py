@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reproduction.data.frames import CentreCrop, Squash
+from reproduction.data.frames import CentreCrop, ShortSide, Squash
 from reproduction.networks.network import Backbone
 from reproduction.training.optimisers import SGD, Adam, AdamW, Constant, Cosine, Steps
 from reproduction.training.views import ViewSettings
@@ -29,7 +29,7 @@ class Recipe:
     """
 
     backbone: Backbone = field(default_factory=Backbone)
-    frame: Squash | CentreCrop = field(default_factory=Squash)
+    frame: Squash | CentreCrop | ShortSide = field(default_factory=Squash)
     views: ViewSettings = field(default_factory=ViewSettings)
     images: int = 64_000
     batch_size: int = 64

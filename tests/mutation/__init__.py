@@ -1,0 +1,1 @@
+"""Mutants: one small change of the code at a time, and whether a test of that code sees it."""
