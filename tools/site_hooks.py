@@ -41,15 +41,14 @@ def _title(path: Path) -> str:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Pages that are made: the API's, those of files in the root, and the gallery's."""
+    """Pages that are made: the API's, those of files in the root (the README is the front page), and the gallery's."""
     names = public_names()
     rows = [f"| [{name}][{name}] | {room} |" for room, of in names.items() for name in of]
     index = "# Public names\n\n| name | in |\n| --- | --- |\n" + "\n".join(rows) + "\n"
     made = {"api/index.md": index}
     made |= {f"api/{room}.md": page_of(room, of) for room, of in names.items()}
-    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("](docs/", "](")
-    made["contributing.md"] = contributing
-    made["changelog.md"] = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "](")
+    for page, source in (("index", "README"), ("contributing", "CONTRIBUTING"), ("changelog", "CHANGELOG")):
+        made[f"{page}.md"] = (ROOT / f"{source}.md").read_text(encoding="utf-8").replace("](docs/", "](")
     for path, text in made.items():
         files.append(File.generated(config, path, content=text))
     for path in _linked_files():

@@ -21,7 +21,7 @@ def test_a_folder_as_a_program(folder, tmp_path):
     command = [sys.executable, "-m", "longtail_mix", "preview", str(folder), "--size", "32", "--pairs", "1"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.startswith("preview.html: 0.")
-    assert "! 1 classes have fewer than 10 images" in done.stderr
+    assert "! 1 class has fewer than 10 images" in done.stderr
     assert "mixing pairs: 100%" in done.stderr
     assert "@content@" not in (tmp_path / "preview.html").read_text(encoding="utf-8")
 

@@ -31,7 +31,7 @@ def test_a_clean_set_has_no_warning(folder):
 def test_rare_classes_and_no_tail(folder):
     data = read_folder(folder)
     (rare,) = of_the_table(data, data.class_counts())
-    assert rare.text == "1 classes have fewer than 10 images to train on"
+    assert rare.text == "1 class has fewer than 10 images to train on"
     assert rare.names == ("tail",)
     assert "no long tail" in of_the_table(data, [24, 20])[0].text
 
@@ -79,10 +79,10 @@ def test_the_same_file_under_two_labels_and_on_two_sides(folder):
     assert same_files(data.paths) == [[0, 27]]
     found = {finding.text: finding.names for finding in of_the_table(data, [24, 12])}
     assert found == {
-        "1 groups have images on several sides of the split": ("p0",),
-        "1 files are there more than once": ("head/00.png = tail/again.png",),
-        "1 files are there under several labels": ("head/00.png = tail/again.png",),
-        "1 files lie on several sides of the split": ("head/00.png = tail/again.png",),
+        "1 group has images on several sides of the split": ("p0",),
+        "1 file is there more than once": ("head/00.png = tail/again.png",),
+        "1 file is there under several labels": ("head/00.png = tail/again.png",),
+        "1 file lies on several sides of the split": ("head/00.png = tail/again.png",),
     }
 
 

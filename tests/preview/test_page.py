@@ -7,7 +7,7 @@ from base64 import b64decode
 import pytest
 import torch
 
-from longtail_mix import SPMix
+from longtail_mix import SPMix, mixing
 from longtail_mix.__main__ import main
 from longtail_mix.data import read_folder
 from longtail_mix.preview.choices import ALPHAS, DETECTORS, RECIPES, patches_for, snippet
@@ -47,7 +47,7 @@ def test_a_browser_shows_the_page_and_switches_a_choice(page, tmp_path):
         browser.wait_for("document.body.dataset.shown")
         assert browser.run("document.body.dataset.shown") == "0-0-2-1"
         assert browser.run("document.querySelector('#findings li').firstChild.textContent") == (
-            "1 classes have fewer than 10 images to train on"
+            "1 class has fewer than 10 images to train on"
         )
         assert browser.run("[...document.querySelectorAll('#classes td')].map(c => c.textContent)") == [
             *("head", "24", "many", ""),
@@ -96,12 +96,28 @@ def test_the_ratios_are_those_of_the_recipes(same_folder, page):
     assert len(ratios) == len(DETECTORS) * len(RECIPES) * len(ALPHAS) * len(patches_for(SIZE))
 
 
-def test_the_labels_of_the_other_mixes(page):
-    labels = {mix["name"]: mix["label"] for mix in content_of(page)["pairs"][0]["mixes"][0]}
+def test_every_mix_is_shown_with_its_label(page):
+    pair = content_of(page)["pairs"][0]
+    labels = {mix["name"]: mix["label"] for mix in pair["unguided"]}
     assert labels["MixUp()"] == "60 % tail, 40 % head"
     assert labels["Remix(class_counts)"] == "100 % tail"
+    assert labels["UniMix(class_counts)"] == "89 % tail, 11 % head"  # 24 / 27
     assert labels["CMO()"].startswith("6")
-    assert set(labels) == {"MixUp()", "CutMix()", "Remix(class_counts)", "CMO()", "SaliencyMix()", "LSM(8)"}
+    by_detector = [{mix["name"]: mix["src"] for mix in of} for of in pair["guided"]]
+    assert len(by_detector) == len(DETECTORS)
+    assert by_detector[0]["OtherSkin()"] != by_detector[3]["OtherSkin()"]
+    shown = {name.split("(")[0] for name in (*labels, *by_detector[0])}
+    mixes = {name for name in mixing.__all__ if is_a_mix(getattr(mixing, name))}
+    assert shown == (mixes - {"BalancedMixUp"}) | {"CMO"}, "which is mixup with other shares"
+
+
+def is_a_mix(value):
+    """A class that mixes two images by itself: no base, and no mix of mixes."""
+    return (
+        isinstance(value, type)
+        and issubclass(value, mixing.Mix)
+        and value not in (mixing.Mix, mixing.KeepLabels, mixing.OneOf, mixing.Scheduled, mixing.Sometimes)
+    )
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: detector.name)

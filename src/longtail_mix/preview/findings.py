@@ -29,22 +29,24 @@ def of_the_table(data: ImageTable, counts: Sequence[int]) -> list[Finding]:
     found = []
     rare = [name for name, count in zip(data.classes, counts, strict=True) if count < FEW]
     if rare:
-        found.append(Finding(f"{len(rare)} classes have fewer than {FEW} images to train on", tuple(rare)))
+        text = f"{_count(rare, 'class has', 'classes have')} fewer than {FEW} images to train on"
+        found.append(Finding(text, tuple(rare)))
     if max(counts) < 2 * max(1, min(counts)):
         found.append(Finding("the largest class has less than twice the images of the smallest: this is no long tail"))
     if data.sides is not None:
         leaks = groups_on_several_sides(data.groups, data.sides)
         if leaks:
-            found.append(Finding(f"{len(leaks)} groups have images on several sides of the split", leaks))
+            text = f"{_count(leaks, 'group has', 'groups have')} images on several sides of the split"
+            found.append(Finding(text, leaks))
     twice = same_files(data.paths)
     labels = data.labels.tolist()
     torn = [rows for rows in twice if len({labels[row] for row in rows}) > 1]
-    found += _equal(data, "files are there more than once", twice)
-    found += _equal(data, "files are there under several labels", torn)
+    found += _equal(data, "file is there", "files are there", "more than once", twice)
+    found += _equal(data, "file is there", "files are there", "under several labels", torn)
     if data.sides is not None:
         sides = data.sides
         across = [rows for rows in twice if len({sides[row] for row in rows}) > 1]
-        found += _equal(data, "files lie on several sides of the split", across)
+        found += _equal(data, "file lies", "files lie", "on several sides of the split", across)
     return found
 
 
@@ -87,9 +89,13 @@ def of_a_detector(data: ImageTable, name: str, looks: Sequence[Look], maps: Tens
     ]
 
 
-def _equal(data: ImageTable, text: str, twice: Sequence[Sequence[int]]) -> list[Finding]:
+def _equal(data: ImageTable, one: str, several: str, text: str, twice: Sequence[Sequence[int]]) -> list[Finding]:
     names = tuple(" = ".join(data.names[row] for row in rows) for rows in twice)
-    return [Finding(f"{len(names)} {text}", names)] if names else []
+    return [Finding(f"{_count(names, one, several)} {text}", names)] if names else []
+
+
+def _count(found: Sequence[str], one: str, several: str) -> str:
+    return f"{len(found)} {one if len(found) == 1 else several}"
 
 
 def _reasons(data: ImageTable, unreadable: Mapping[int, str]) -> tuple[str, ...]:

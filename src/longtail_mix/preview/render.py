@@ -12,12 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from longtail_mix.data import ImageTable
-from longtail_mix.functional import cutmix, lsm, mixup, random_boxes, remix, saliency_mix
 from longtail_mix.preview.choices import ALPHAS, RECIPES, patches_for
 from longtail_mix.preview.look import Look
-from longtail_mix.targets import MixedTarget
-
-SHARE = 0.6
+from longtail_mix.preview.mixes import Shown, guided, unguided
 
 
 def render_pair(
@@ -27,13 +24,15 @@ def render_pair(
 
     The page mixes tail and head itself, from the ratio of each patch: all choices take less room than one image.
     """
-    tail, head = pair
+    images = pair[0].pixels[None], pair[1].pixels[None]
+    labels = data.labels[pair[0].row][None], data.labels[pair[1].row][None]
     return {
-        "tail": _image(data, tail),
-        "head": _image(data, head),
+        "tail": _image(data, pair[0]),
+        "head": _image(data, pair[1]),
         "maps": [[as_jpeg(map_ * 255), as_jpeg(other * 255)] for map_, other in maps],
         "ratios": ratios(maps, seed),
-        "mixes": [_mixes(data, counts, pair, of) for of in maps],
+        "unguided": _figures(data, unguided(counts, labels, images)),
+        "guided": [_figures(data, guided(labels, images, (tail[None], head[None]))) for tail, head in maps],
     }
 
 
@@ -48,27 +47,6 @@ def ratios(maps: Sequence[tuple[Tensor, Tensor]], seed: int) -> dict[str, str]:
                     ratio = recipe(patch, alpha)(tail[None], head[None], generator)
                     found[f"{d}-{r}-{a}-{p}"] = b64encode(as_bytes(ratio * 255).numpy().tobytes()).decode()
     return found
-
-
-def every_mix(
-    counts: Sequence[int], labels: tuple[Tensor, Tensor], pair: tuple[Tensor, Tensor], maps: tuple[Tensor, Tensor]
-) -> dict[str, tuple[Tensor, MixedTarget]]:
-    """The other mixes of tail and head [1, 3, S, S], each with its target, by the name that the page shows.
-
-    A draw of the share would make them hard to compare: it is SHARE for all, of what comes first.
-    """
-    tail, head = (pair[0], labels[0]), (pair[1], labels[1])
-    size = pair[0].shape[-1]
-    share = torch.tensor([SHARE])
-    boxes = random_boxes(share, size, size, torch.Generator().manual_seed(0))
-    return {
-        "MixUp()": mixup(*tail, *head, share),
-        "CutMix()": cutmix(*tail, *head, boxes),
-        "Remix(class_counts)": remix(*tail, *head, share, torch.tensor(counts)),
-        "CMO()": cutmix(*head, *tail, boxes),
-        "SaliencyMix()": saliency_mix(*head, *tail, maps[0], share),
-        f"LSM({size // 8})": lsm(*tail, *head, maps[0], maps[1], size // 8),
-    }
 
 
 def as_bytes(values: Tensor) -> Tensor:
@@ -89,14 +67,11 @@ def _image(data: ImageTable, look: Look) -> dict[str, str]:
     return {"name": data.names[look.row], "label": label, "src": as_jpeg(look.pixels)}
 
 
-def _mixes(
-    data: ImageTable, counts: Sequence[int], pair: tuple[Look, Look], maps: tuple[Tensor, Tensor]
-) -> list[dict[str, str]]:
-    tail, head = (look.pixels[None] for look in pair)
-    labels = data.labels[pair[0].row][None], data.labels[pair[1].row][None]
+def _figures(data: ImageTable, mixes: Shown) -> list[dict[str, str]]:
+    """Each mix with its label in words."""
     found = []
-    for name, (mixed, target) in every_mix(counts, labels, (tail, head), (maps[0][None], maps[1][None])).items():
-        shares = target.soft(len(counts))[0]
+    for name, (mixed, target) in mixes.items():
+        shares = target.soft(len(data.classes))[0]
         order = [c for c in shares.argsort(descending=True).tolist() if shares[c] > 0]
         label = ", ".join(f"{100 * shares[c]:.0f} % {data.classes[c]}" for c in order)
         found.append({"name": name, "label": label, "src": as_jpeg(mixed[0])})
