@@ -1,8 +1,9 @@
-"""One command per measurement: ``python -m benchmarks COMMAND --help``."""
+"""One command per measurement: ``python -m benchmarks COMMAND --help``. What it refuses is said in one line."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from benchmarks import care, compile_time, fidelity, gallery, growth, loop, mix_fidelity, puzzle
@@ -33,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
-    options.run(options)
+    try:
+        options.run(options)
+    except (ValueError, FileNotFoundError, ModuleNotFoundError) as refusal:
+        sys.exit(f"python -m benchmarks: {refusal}")
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ class Part(NamedTuple):
 
 
 def parts_of(data: Lesions, replicates: int, seed: int) -> dict[str, Part]:
-    """All, and the two halves by lesion."""
+    """All, and the two halves by lesion; of few images, those that have a pair."""
 
     def draws(rows: Tensor) -> Tensor:
         return lesion_draws([data.lesions[i] for i in rows.tolist()], replicates, seed)
@@ -138,7 +138,8 @@ def parts_of(data: Lesions, replicates: int, seed: int) -> dict[str, Part]:
     parts = {}
     for name, rows in data.parts().items():
         pairs = torch.isin(data.tail, rows)
-        parts[name] = Part(rows, pairs, draws(rows), draws(data.tail[pairs]))
+        if pairs.any():
+            parts[name] = Part(rows, pairs, draws(rows), draws(data.tail[pairs]))
     return parts
 
 

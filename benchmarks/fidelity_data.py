@@ -39,6 +39,10 @@ class Lesions:
     head: Tensor  # int64 [M]
     aspect: float  # width / height of the frames before they were squashed
 
+    def __post_init__(self) -> None:
+        if not len(self.tail):
+            raise ValueError(f"images: expected enough for a pair of a tail and a head image, got {len(self.images)}")
+
     def parts(self) -> dict[str, Tensor]:
         """Rows of all images, and of the two halves by lesion."""
         every = torch.arange(len(self.images))

@@ -1,6 +1,7 @@
 """The command as a whole, on made-up images; the views and the pairs apart."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -73,8 +74,24 @@ def test_a_second_run_adds_what_is_missing_and_another_setting_is_refused(tmp_pa
     assert list(rows) == ["plain mixup", "darkness", "true masks", "true masks; fidelity ratio"]
     del rows["darkness"]
     assert rows == first["made-up dermoscopy"]["whole frames"]["all"]
-    with pytest.raises(ValueError, match="choose another --out"):
+    with pytest.raises(SystemExit, match="choose another --out"):
         main([*options, "--replicates", "21"])
+
+
+def test_few_images_print_no_nan_and_none_are_refused(tmp_path, capsys):
+    options = ["fidelity", "--data", "synthetic", "--size", "32", "--detectors", "darkness", "--out", str(tmp_path)]
+    main([*options, "--images", "4", "--replicates", "5"])
+    printed = capsys.readouterr().out
+    assert "nan" not in printed
+    assert "; all" in printed
+    data = READERS["synthetic"](32, 4, 0)
+    with pytest.raises(ValueError, match="images: expected enough for a pair of a tail and a head image, got 7"):
+        replace(data, tail=data.tail[:0], head=data.head[:0])
+
+
+def test_what_is_refused_is_said_in_one_line():
+    with pytest.raises(SystemExit, match="python -m benchmarks: .*No such file or directory: 'nowhere.json'"):
+        main(["show", "nowhere.json"])
 
 
 def test_a_segmenter_of_the_example_gets_its_rows(tmp_path):

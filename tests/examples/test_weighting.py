@@ -80,7 +80,9 @@ def test_runs_and_reports(tmp_path, monkeypatch, capsys):
     options += ["--recipe.frame.size", "32", "--recipe.views.size", "32"]
     monkeypatch.setattr(sys, "argv", ["weighting.py", *options])
     run(weighting.__doc__, weighting.ROWS, weighting.FORMS, weighting.report)
-    assert "As Table 3: hierarchical, adam" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "As Table 3: hierarchical, adam" in printed
+    assert "(87.5)" not in printed, "the paper's figures are of other images"
     assert list(json.loads((tmp_path / "report.json").read_text())["rows"]) == ["flat-ce-none", "hierarchical-ce-none"]
     for name in ("hard", "easy"):
         assert (tmp_path / f"attention-{name}.png").read_bytes().startswith(b"\x89PNG")
