@@ -16,6 +16,7 @@ from longtail_mix.mixing import (
     GuidedMixup,
     Mix,
     OtherSkin,
+    PuzzleMix,
     ResizeMix,
     SkinSwap,
     SmoothMix,
@@ -29,7 +30,7 @@ Images = tuple[Tensor, Tensor]  # of tail and head, [1, C, S, S]
 Shown = dict[str, tuple[Tensor, MixedTarget]]  # an image with its target, by the name that the page shows
 
 _DRAWN: tuple[Mix, ...] = (FMix(), GridMix(), ResizeMix(), SmoothMix())
-_GUIDED: tuple[Mix, ...] = (OtherSkin(), SkinSwap(), CopyPaste(), GuidedMixup(), SnapMix())
+_GUIDED: tuple[Mix, ...] = (OtherSkin(), SkinSwap(), CopyPaste(), GuidedMixup(), PuzzleMix(), SnapMix())
 
 
 def unguided(counts: Sequence[int], labels: Images, images: Images) -> Shown:
