@@ -16,7 +16,7 @@ from longtail_mix._images import write_levels
 from longtail_mix.saliency.fine_grained import reach_of, windows_of, write_integral
 
 # Pixels of the images that are looked at together.
-_CHUNK = 2**17
+_CHUNK = 160_000
 
 
 def maps_of(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
