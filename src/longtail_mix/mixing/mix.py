@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,10 @@ class Mix(nn.Module):
 
     In evaluation mode the first images come back as they are, with their labels whole, as from dropout.
 
+    Attributes:
+        draws: whether the rule draws random numbers. One that draws none says False: on a CPU
+            :class:`~longtail_mix.InBatch` then looks at the pairs that are mixed and at no others.
+
     Shape:
         first [B, C, H, W], first_labels [B], second [B, C, H, W], second_labels [B], and maps [B, 1, h, w] of both for
         a mix that looks at maps -> images [B, C, H, W], :class:`~longtail_mix.MixedTarget`.
@@ -64,6 +68,8 @@ class Mix(nn.Module):
         (tensor([[0., 0., 1., 1.],
                 [0., 0., 1., 1.]]), tensor([0.5000]))
     """
+
+    draws: ClassVar[bool] = True
 
     def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
         """The mask, the label's weight, and how images are moved if they are; all random draws are made here."""

@@ -5,14 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_callable
+from longtail_mix._checks import check_callable, values_are_readable
 from longtail_mix.mixing._pairs import check_labelled_images, check_maps, only_where
+from longtail_mix.mixing.composition.sometimes import Sometimes
 from longtail_mix.mixing.mix import mix_with_record
 from longtail_mix.mixing.pairing import Pairing
+from longtail_mix.mixing.patch._patch_reference import gather
 from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.targets import MixedTarget
 
 __all__ = ["InBatch"]
+
+# Pixels of the images that a CPU mixes at once, where nothing is drawn: intermediate images stay in its cache. A
+# detector looks at many small grids and wants more of them.
+_CHUNK = 2**17
+_CHUNK_OF_DETECTOR = 2**20
 
 
 class InBatch(nn.Module):
@@ -78,6 +85,9 @@ class InBatch(nn.Module):
         if not self.training:
             check_labelled_images(images, labels, "images", "labels")
             return images, MixedTarget.hard(labels)
+        inner = self.mix.mix if isinstance(self.mix, Sometimes) else self.mix
+        if values_are_readable(images) and self.mix.training and not getattr(inner, "draws", True):
+            return self._mix_the_chosen(inner, images, labels, maps, generator)
         _, chosen, pairs = self._pair(images, labels, maps, generator)
         mixed, target = self.mix(*pairs, generator=generator)
         return only_where(chosen, images, labels, mixed, target)
@@ -97,6 +107,28 @@ class InBatch(nn.Module):
         mixed, target, record = mix_with_record(self.mix, *pairs, generator=generator)
         record = record.only_where(chosen)._replace(partner=partner)
         return (*only_where(chosen, images, labels, mixed, target), record)
+
+    def _mix_the_chosen(
+        self, mix: nn.Module, images: Tensor, labels: Tensor, maps: Tensor | None, generator: torch.Generator | None
+    ) -> tuple[Tensor, MixedTarget]:
+        """The same, where it is known who is mixed and nothing else is drawn: only those pairs, a few at a time."""
+        check_labelled_images(images, labels, "images", "labels")
+        if maps is not None:
+            check_maps(maps, images, "maps")
+        partner, chosen = self.pairing.partners(labels, generator)
+        if isinstance(self.mix, Sometimes):
+            chosen = chosen & self.mix.draw(labels, generator)
+        mixed, other = images.clone(), labels.long().clone()
+        lam = torch.ones(len(labels), device=labels.device)
+        at_once = (_CHUNK_OF_DETECTOR if maps is None else _CHUNK) // (images.shape[-2] * images.shape[-1])
+        for index in chosen.nonzero().squeeze(1).split(max(at_once, 2)):
+            theirs = partner[index]
+            of_pairs = () if maps is None else (gather(maps, index), gather(maps, theirs))
+            pairs = (gather(images, index), labels[index], gather(images, theirs), labels[theirs], *of_pairs)
+            some, target = mix(*pairs, generator=generator)
+            mixed.index_copy_(0, index, some)
+            other[index], lam[index] = target.other, target.lam
+        return mixed, MixedTarget(labels.long(), other, lam)
 
     def _pair(
         self, images: Tensor, labels: Tensor, maps: Tensor | None, generator: torch.Generator | None

@@ -64,7 +64,7 @@ class Sometimes(nn.Module):
             if one is not None:
                 check_maps(one, first, "maps")
         mixed, target = self.mix(first, first_labels, second, second_labels, *maps, generator=generator)
-        chosen = self._draw(first_labels, generator)
+        chosen = self.draw(first_labels, generator)
         return only_where(chosen, first, first_labels, mixed, target)
 
     def with_record(
@@ -81,10 +81,11 @@ class Sometimes(nn.Module):
             return (*self(first, first_labels, second, second_labels), unmixed(first))
         pairs = (first, first_labels, second, second_labels, *maps)
         mixed, target, record = mix_with_record(self.mix, *pairs, generator=generator)
-        chosen = self._draw(first_labels, generator)
+        chosen = self.draw(first_labels, generator)
         return (*only_where(chosen, first, first_labels, mixed, target), record.only_where(chosen))
 
-    def _draw(self, labels: Tensor, generator: torch.Generator | None) -> Tensor:
+    def draw(self, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Which of the pairs are mixed, [B] bool."""
         check_generator(generator, labels.device)
         return torch.empty(labels.shape, device=labels.device).uniform_(generator=generator) < self.probability
 

@@ -56,8 +56,19 @@ def _filled(images: Tensor, known: Tensor) -> Tensor:
     known = known.to(images.dtype)
     if min(images.shape[-2:]) <= 1:
         return images * known
-    weight = F.avg_pool2d(known, 2, ceil_mode=True)
-    mean = F.avg_pool2d(images * known, 2, ceil_mode=True) / weight.clamp(min=1e-6)
+    weight = _sums_of_four(known)
+    mean = _sums_of_four(images * known) / weight.clamp(min=1e-6)
     coarse = _filled(mean, (weight > 0).to(images.dtype))
-    guess = F.interpolate(coarse, images.shape[-2:], mode="bilinear", align_corners=False)
-    return torch.lerp(guess, images, known)
+    # Channels as images of their own: three together take a slower path on a CPU.
+    alone = coarse.flatten(0, 1).unsqueeze(1)
+    guess = F.interpolate(alone, images.shape[-2:], mode="bilinear", align_corners=False).view_as(images)
+    return guess.lerp_(images, known)
+
+
+def _sums_of_four(maps: Tensor) -> Tensor:
+    """Of each square of 2 x 2 pixels, fewer at the ends of odd sides: several times as fast on a CPU as pooling."""
+    height, width = maps.shape[-2:]
+    if height % 2 or width % 2:
+        maps = F.pad(maps, (0, width % 2, 0, height % 2))
+    rows = maps[..., ::2, :] + maps[..., 1::2, :]
+    return rows[..., ::2] + rows[..., 1::2]

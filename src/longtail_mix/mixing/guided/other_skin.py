@@ -59,6 +59,8 @@ class OtherSkin(GuidedMix):
         (tensor([0.7500, 1.0000]), tensor([1.]))
     """
 
+    draws = False
+
     def __init__(
         self,
         keep_tone: bool = True,
@@ -82,9 +84,10 @@ class OtherSkin(GuidedMix):
         first, second = pairs.first.to(dtype), pairs.second.to(dtype)
         skin = fill_in(second, 1 - theirs.to(dtype))
         if self.keep_tone:
-            shifted = skin + _mean_skin(first, 1 - keep) - _mean_skin(second, 1 - theirs)
-            both = torch.stack([first.amin((2, 3)), second.amin((2, 3)), first.amax((2, 3)), second.amax((2, 3))])
-            skin = shifted.clamp(both[:2].amin(0)[..., None, None], both[2:].amax(0)[..., None, None])
+            shift = _mean_skin(first, 1 - keep) - _mean_skin(second, 1 - theirs)
+            low = torch.minimum(first.amin((2, 3), keepdim=True), second.amin((2, 3), keepdim=True))
+            high = torch.maximum(first.amax((2, 3), keepdim=True), second.amax((2, 3), keepdim=True))
+            skin = skin.add_(shift).clamp_(low, high)
         if pairs.second.dtype == torch.uint8:
             skin = skin.round()
         return pairs._replace(second=skin.to(pairs.second.dtype), first_map=keep, second_map=theirs)
