@@ -95,14 +95,8 @@ AGAINST = {name: f"{name.split('+')[0]}-continued" for name in ROWS if "+" in na
 OUT = Path("runs/care")
 
 
-SMALL = Recipe(
-    Backbone("test_resnet", "none", output_stride=8),
-    Squash(64),
-    ViewSettings(64),
-    19_200,
-    optimiser=AdamW(2e-3),
-    keep_best=False,
-)
+EIGHT_BY_EIGHT = Backbone("test_resnet", "none", output_stride=8)  # cells of a map
+SMALL = Recipe(EIGHT_BY_EIGHT, Squash(64), ViewSettings(64), 19_200, optimiser=AdamW(2e-3), keep_best=False)
 FORMS = {
     "short": ("made-up images, a small network, two cores", care_study(Synthetic(), SMALL, OUT / "short")),
     "isic2018": (

@@ -104,7 +104,7 @@ def test_the_paper_s_form_is_what_the_paper_prints():
     assert (recipe.views.size, recipe.batch_size, recipe.images // 64 / 149) == (224, 64, 500)
     assert (recipe.optimiser.learning_rate, recipe.optimiser.weight_decay) == (5e-6, 0.1)
     assert type(recipe.optimiser).__name__ == "AdamW"
-    assert spmix.PAPER.data == ISIC2018(Balanced(20, 40, 0))
+    assert spmix.PAPER.data == ISIC2018(Balanced(20, 40, seed=0))
     assert spmix.PAPER.methods == ("ce", "ce-resample", "mislas", "bcl", "paco", "spmix")
 
 
@@ -122,7 +122,7 @@ def test_the_other_forms_of_the_paper():
     assert upper.methods == ("ce", "ce-resample", "mislas", "reslt", "bcl", "paco")
     assert table2.methods == ("spmix-no-patches-no-saliency", "spmix-no-saliency", "spmix-no-patches", "spmix")
     assert (table2.recipe, released.methods) == (spmix.PAPER.recipe, ("spmix-released",))
-    assert (released.data, released.recipe.images // 64 / 147) == (ISIC2018(Balanced(46, 40, 0)), 500)
+    assert (released.data, released.recipe.images // 64 / 147) == (ISIC2018(Balanced(46, 40, seed=0)), 500)
 
 
 def test_the_short_form_and_the_one_on_real_images():
@@ -135,7 +135,7 @@ def test_the_short_form_and_the_one_on_real_images():
     assert (short.recipe.images, short.recipe.views.size, short.recipe.optimiser.learning_rate) == (6400, 64, 1e-3)
     assert (real.recipe.backbone.name, real.recipe.backbone.weights) == ("tf_efficientnet_lite0", "package")
     assert (real.recipe.views.size, real.recipe.images, real.test) == (96, 64_000, False)
-    assert real.data == ISIC2018(Balanced(20, 40, 0))
+    assert real.data == ISIC2018(Balanced(20, 40, seed=0))
 
 
 @pytest.mark.parametrize("form", ["short", "isic2018", "isic2018-short", "paper", "paper-resnet50"])

@@ -19,6 +19,12 @@ class Contrasts(NamedTuple):
     key_labels: Tensor | None = None
     queue: Tensor | None = None
     queue_labels: Tensor | None = None
+    prototypes: Tensor | None = None  # [K, D], where the loss wants them
+
+    @property
+    def others(self) -> tuple[Tensor | None, ...]:
+        """Keys and queue with their labels, as the losses take them."""
+        return self[:4]
 
 
 class Contrastive(ABC):
@@ -38,14 +44,12 @@ class Contrastive(ABC):
 class Objective(nn.Module, ABC):
     """The loss of a step, a scalar.
 
-    ``forward(queries, logits, labels, contrasts, prototypes)``: `queries` are projections, of one or more views of the
-    batch one after the other; `logits` those of the first view; `labels` the batch's; `prototypes` [K, D] where wanted.
+    ``forward(queries, logits, labels, contrasts)``: `queries` are projections, of one or more views of the batch one
+    after the other; `logits` those of the first view; `labels` the batch's.
     """
 
     @abstractmethod
-    def forward(
-        self, queries: Tensor, logits: Tensor, labels: Tensor, contrasts: Contrasts, prototypes: Tensor | None
-    ) -> Tensor:
+    def forward(self, queries: Tensor, logits: Tensor, labels: Tensor, contrasts: Contrasts) -> Tensor:
         """The loss."""
 
 
@@ -73,15 +77,8 @@ class _SupCon(Objective):
         self.classification = _classification(prior)
         self.weight = options.weight
 
-    def forward(
-        self,
-        queries: Tensor,
-        logits: Tensor,
-        labels: Tensor,
-        contrasts: Contrasts,
-        prototypes: Tensor | None,  # noqa: ARG002  an objective's form
-    ) -> Tensor:
-        contrast: Tensor = self.contrast(queries, _repeated(labels, queries), *contrasts)
+    def forward(self, queries: Tensor, logits: Tensor, labels: Tensor, contrasts: Contrasts) -> Tensor:
+        contrast: Tensor = self.contrast(queries, _repeated(labels, queries), *contrasts.others)
         classification: Tensor = self.classification(logits, labels)
         return contrast + self.weight * classification
 
@@ -112,15 +109,8 @@ class _PaCo(Objective):
         super().__init__()
         self.contrast = PaCoLoss(prior, options.alpha, options.beta, options.gamma, options.temperature)
 
-    def forward(
-        self,
-        queries: Tensor,
-        logits: Tensor,
-        labels: Tensor,
-        contrasts: Contrasts,
-        prototypes: Tensor | None,  # noqa: ARG002  an objective's form
-    ) -> Tensor:
-        loss: Tensor = self.contrast(queries, logits, labels, *contrasts)
+    def forward(self, queries: Tensor, logits: Tensor, labels: Tensor, contrasts: Contrasts) -> Tensor:
+        loss: Tensor = self.contrast(queries, logits, labels, *contrasts.others)
         return loss
 
 
@@ -151,10 +141,8 @@ class _BCL(Objective):
         self.classification = _classification(prior)
         self.weight, self.contrast_weight = options.weight, options.contrast_weight
 
-    def forward(
-        self, queries: Tensor, logits: Tensor, labels: Tensor, contrasts: Contrasts, prototypes: Tensor | None
-    ) -> Tensor:
-        contrast: Tensor = self.contrast(queries, prototypes, _repeated(labels, queries), *contrasts)
+    def forward(self, queries: Tensor, logits: Tensor, labels: Tensor, contrasts: Contrasts) -> Tensor:
+        contrast: Tensor = self.contrast(queries, contrasts.prototypes, _repeated(labels, queries), *contrasts.others)
         classification: Tensor = self.classification(logits, labels)
         return self.weight * classification + self.contrast_weight * contrast
 

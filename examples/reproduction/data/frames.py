@@ -16,7 +16,12 @@ from reproduction.training.describe import PLACE
 
 @dataclass(frozen=True)
 class Fitted(Frame):
-    """Each file made a square by a function, decoded once and then from the cache."""
+    """Each file made a square by a function, decoded once and then from the cache.
+
+    Args:
+        size: pixels a side.
+        cache_dir: where decoded images are kept; default: the user's cache folder.
+    """
 
     size: int = 128
     cache_dir: Path | None = field(default=None, metadata=PLACE)
@@ -37,12 +42,7 @@ class Fitted(Frame):
 
 @dataclass(frozen=True)
 class Squash(Fitted):
-    """The whole frame, its shape changed: nothing is cut off.
-
-    Args:
-        size: pixels a side.
-        cache_dir: where decoded images are kept; default: the user's cache folder.
-    """
+    """The whole frame, its shape changed: nothing is cut off."""
 
     @property
     def fit(self) -> Callable[[Image.Image, int], Image.Image]:
@@ -52,12 +52,7 @@ class Squash(Fitted):
 
 @dataclass(frozen=True)
 class CentreCrop(Fitted):
-    """The largest square in the middle. On ISIC 2018, 21 % of the lesions lose more than a hundredth, of AKIEC 45 %.
-
-    Args:
-        size: pixels a side.
-        cache_dir: where decoded images are kept; default: the user's cache folder.
-    """
+    """The largest square in the middle. On ISIC 2018, 21 % of the lesions lose more than a hundredth, of AKIEC 45 %."""
 
     @property
     def fit(self) -> Callable[[Image.Image, int], Image.Image]:

@@ -35,40 +35,55 @@ class Isic2018Split(ABC):
 
 
 @dataclass(frozen=True)
-class Balanced(Isic2018Split):
+class OneForAll(Isic2018Split):
+    """A split that is the same for every seed of the training.
+
+    Args:
+        seed: another seed, another split.
+    """
+
+    seed: int = field(default=0, kw_only=True)
+
+    def rows(self, data: Isic2018, seed: int) -> Rows:  # noqa: ARG002  a split's form
+        """Those of :meth:`deal`."""
+        return self.deal(data)
+
+    @abstractmethod
+    def deal(self, data: Isic2018) -> Rows:
+        """Training, validation and test rows."""
+
+
+@dataclass(frozen=True)
+class Balanced(OneForAll):
     """The SPMix paper's 7:1:2 with 40 test images a class, and 20 for validation.
 
     Args:
         val_per_class: 46 in the list that the authors released.
         test_per_class: images.
-        seed: another seed, another split.
     """
 
     val_per_class: int = 20
     test_per_class: int = 40
-    seed: int = 0
 
-    def rows(self, data: Isic2018, seed: int) -> Rows:  # noqa: ARG002  the split is the same for every seed
-        """The same for every seed of the training."""
+    def deal(self, data: Isic2018) -> Rows:
+        """By lesion."""
         return balanced_split(data.labels, data.lesions, self.val_per_class, self.test_per_class, self.seed)
 
 
 @dataclass(frozen=True)
-class Stratified(Isic2018Split):
+class Stratified(OneForAll):
     """Test and validation with the same share of every class, as CARE and the weighting study have it.
 
     Args:
         test_fraction: share of each class.
         val_fraction: likewise; 0: no validation.
-        seed: another seed, another split.
     """
 
     test_fraction: float = 0.2
     val_fraction: float = 0.0
-    seed: int = 0
 
-    def rows(self, data: Isic2018, seed: int) -> Rows:  # noqa: ARG002  the split is the same for every seed
-        """The same for every seed of the training."""
+    def deal(self, data: Isic2018) -> Rows:
+        """By lesion."""
         return stratified_split(data.labels, data.lesions, self.test_fraction, self.seed, self.val_fraction)
 
 
@@ -88,18 +103,16 @@ class SplitOfSeed(Isic2018Split):
 
 
 @dataclass(frozen=True)
-class Official(Isic2018Split):
+class Official(OneForAll):
     """Train on the challenge's training part, validate on a share of its lesions, test on its 1,512 test images.
 
     Args:
         val_fraction: share of each class of the training part that is kept for validation.
-        seed: another seed, another validation.
     """
 
     val_fraction: float = 0.15
-    seed: int = 0
 
-    def rows(self, data: Isic2018, seed: int) -> Rows:  # noqa: ARG002  the split is the same for every seed
+    def deal(self, data: Isic2018) -> Rows:
         """No test row: the test has images of its own."""
         rest, _, validation = stratified_split(data.labels, data.lesions, self.val_fraction, self.seed)
         return rest, validation, None

@@ -97,12 +97,7 @@ class CARE(Continued):
     """The second stage: ``(1 - alpha) L_c + alpha L_a`` with Grad-CAM inside of the step (Eqs. 4 to 7).
 
     Args:
-        first: the first stage; the loss and the layer are its own.
-        share: of the training's steps, beside those of the first stage.
-        views: as in the first stage.
-        sampling: another one than in the first stage.
-        last_stage_only: as in :class:`Continued`.
-        boxes: where lesions are, for the rarest classes.
+        boxes: where lesions are, for the rarest classes; what stands before it is as in :class:`Continued`.
         alpha: weight of the attention loss.
         tau: how much attention inside is enough.
         lam: weight of the attention outside.

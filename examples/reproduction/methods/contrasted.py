@@ -32,17 +32,23 @@ class Contrasted(Method):
 
     def build(self, setting: Setting) -> ContrastedLearner:
         """A network with a projection."""
-        return ContrastedLearner(self, setting)
+        return ContrastedLearner(self.width, self.temperature, setting)
 
 
 class ContrastedLearner(Learner):
-    """A network whose classifier only looks on."""
+    """A network whose classifier only looks on.
 
-    def __init__(self, method: Contrasted, setting: Setting) -> None:
+    Args:
+        width: of what is compared.
+        temperature: of the contrast.
+        setting: of the training.
+    """
+
+    def __init__(self, width: int, temperature: float, setting: Setting) -> None:
         super().__init__()
         encoder = setting.backbone.build(setting.size)
-        self.network = Network(encoder, len(setting.class_counts), method.width)
-        self.contrast = SupervisedContrastiveLoss(method.temperature)
+        self.network = Network(encoder, len(setting.class_counts), width)
+        self.contrast = SupervisedContrastiveLoss(temperature)
         self.needs = Needs(Natural(), views=2)
 
     def forward(self, batch: Batch) -> Tensor:

@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from longtail_mix import SupervisedContrastiveLoss
-from reproduction.methods.learner import Learner, Method, Setting
+from reproduction.methods.contrasted import ContrastedLearner
+from reproduction.methods.learner import Method, Setting
 from reproduction.methods.sampling import ByClass, Natural
-from reproduction.networks.network import Network
 from reproduction.training.batch import Batch, Needs
 
 
@@ -39,14 +38,11 @@ class HybridContrast(Method):
         return HybridContrastLearner(self, setting)
 
 
-class HybridContrastLearner(Learner):
-    """A network and the share of its contrast."""
+class HybridContrastLearner(ContrastedLearner):
+    """A network whose classifier learns too, and the share of its contrast."""
 
     def __init__(self, method: HybridContrast, setting: Setting) -> None:
-        super().__init__()
-        encoder = setting.backbone.build(setting.size)
-        self.network = Network(encoder, len(setting.class_counts), method.width)
-        self.contrast = SupervisedContrastiveLoss(method.temperature)
+        super().__init__(method.width, method.temperature, setting)
         self.needs = Needs(Natural(), method.balanced, views=2)
         self.alpha = 1.0
 
@@ -62,8 +58,3 @@ class HybridContrastLearner(Learner):
         contrast: Tensor = self.contrast(projected, natural.labels.repeat(2))
         classification = F.cross_entropy(self.network(balanced.views[0]), balanced.labels)
         return self.alpha * contrast + (1 - self.alpha) * classification
-
-    def predict(self, images: Tensor) -> Tensor:
-        """Logits [B, K]."""
-        logits: Tensor = self.network(images)
-        return logits

@@ -8,14 +8,13 @@ from reproduction.criteria.losses import LabelAwareSmoothing
 from reproduction.methods.learner import Setting
 from reproduction.methods.sampling import ByClass
 from reproduction.methods.supervised import Supervised
-from reproduction.methods.two_stages import TwoStages
-from reproduction.methods.weight_scaling import ScaledClassifier, check_linear
+from reproduction.methods.weight_scaling import LinearStages, ScaledClassifier
 from reproduction.mixes.mixup import MixUp
 from reproduction.training.optimisers import SGD, Adam, AdamW
 
 
 @dataclass(frozen=True)
-class MiSLAS(TwoStages):
+class MiSLAS(LinearStages):
     """Two stages ("Improving calibration for long-tailed recognition").
 
     1. Mixup on the images as they come, with cross entropy; shares from Beta(1, 1), the authors' choice for CIFAR. One
@@ -35,11 +34,6 @@ class MiSLAS(TwoStages):
     first: Supervised = field(default_factory=lambda: Supervised(mix=MixUp(alpha=1.0)))
     second: Supervised = field(default_factory=lambda: Supervised(ByClass(0.0), LabelAwareSmoothing()))
     optimiser: AdamW | Adam | SGD | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_linear(self.first, "first")
-        check_linear(self.second, "second")
 
     def build(self, setting: Setting) -> ScaledClassifier:
         """The second stage."""

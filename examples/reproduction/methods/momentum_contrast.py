@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from longtail_mix import FeatureQueue, MomentumPair
-from reproduction.criteria.contrastive import AnyContrastive, Contrasts, PaCo, prior_of
-from reproduction.methods.learner import Learner, Setting
+from longtail_mix import MomentumPair
+from reproduction.criteria.contrastive import AnyContrastive, PaCo
+from reproduction.methods.learner import Setting
+from reproduction.methods.queued_views import QueuedLearner, QueuedViews, mixed_views
 from reproduction.methods.sampling import ByClass, Natural
-from reproduction.methods.two_views import QueuedViews, mixed_views, needs_of_views
 from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.networks.network import Network
 from reproduction.training.batch import Batch
@@ -54,20 +54,14 @@ class MomentumContrast(QueuedViews):
         return MomentumContrastLearner(self, setting)
 
 
-class MomentumContrastLearner(Learner):
+class MomentumContrastLearner(QueuedLearner):
     """Two networks and a queue."""
 
     def __init__(self, method: MomentumContrast, setting: Setting) -> None:
-        super().__init__()
-        self.method, self.setting = method, setting
-        counts = setting.class_counts
+        super().__init__(method, setting)
         encoder = setting.backbone.build(setting.size)
-        network = Network(encoder, len(counts), method.width, method.contrast.prototypes)
+        network = Network(encoder, len(setting.class_counts), method.width, method.contrast.prototypes)
         self.pair = MomentumPair(network, method.momentum)
-        self.objective = method.contrast.build(prior_of(method.sampling.counts(counts)))
-        self.queue = FeatureQueue(method.queue, method.width) if method.queue else None
-        self.needs = needs_of_views(method.sampling, method.mix, setting.size)
-        self._latest: tuple[Tensor, Tensor] | None = None  # keys and labels that wait for the end of the step
 
     def forward(self, batch: Batch) -> Tensor:
         """The objective of the queries against each other, the keys and the queue."""
@@ -77,20 +71,16 @@ class MomentumContrastLearner(Learner):
             key_features = mixed_views(key, batch, 1, method.mix, method.layer, counts)
             keys = F.normalize(key.project(key_features).float())
         features = mixed_views(query, batch, 0, method.mix, method.layer, counts)
-        past = (None, None) if self.queue is None else (self.queue.features, self.queue.labels)
-        contrasts = Contrasts(keys, labels, *past)
-        prototypes = query.prototypes() if method.contrast.prototypes else None
+        contrasts = self.contrasts(keys, labels, query.prototypes() if method.contrast.prototypes else None)
         logits = query.classifier(features)
-        loss: Tensor = self.objective(query.project(features), logits, labels, contrasts, prototypes)
+        loss: Tensor = self.objective(query.project(features), logits, labels, contrasts)
         self._latest = keys, labels
         return loss
 
     def after_step(self) -> None:
         """Move the key network after the query's, and the keys into the queue."""
         self.pair.update()
-        if self.queue is not None and self._latest is not None:
-            self.queue.push(*self._latest)
-        self._latest = None
+        super().after_step()
 
     def predict(self, images: Tensor) -> Tensor:
         """Logits [B, K] of the query network; nothing is mixed."""

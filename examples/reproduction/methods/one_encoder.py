@@ -8,11 +8,10 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longtail_mix import FeatureQueue
-from reproduction.criteria.contrastive import AnyContrastive, Contrasts, PaCo, prior_of
-from reproduction.methods.learner import Learner, Setting
+from reproduction.criteria.contrastive import AnyContrastive, PaCo
+from reproduction.methods.learner import Setting
+from reproduction.methods.queued_views import QueuedLearner, QueuedViews, mixed_views
 from reproduction.methods.sampling import ByClass, Natural
-from reproduction.methods.two_views import QueuedViews, mixed_views, needs_of_views
 from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Released
 from reproduction.networks.network import Network
@@ -63,21 +62,15 @@ class OneEncoder(QueuedViews):
         return OneEncoderLearner(self, setting)
 
 
-class OneEncoderLearner(Learner):
+class OneEncoderLearner(QueuedLearner):
     """A network, its predictor and a queue."""
 
     def __init__(self, method: OneEncoder, setting: Setting) -> None:
-        super().__init__()
-        self.method, self.setting = method, setting
-        counts = setting.class_counts
-        self.network = Network(setting.backbone.build(setting.size), len(counts))
+        super().__init__(method, setting)
+        self.network = Network(setting.backbone.build(setting.size), len(setting.class_counts))
         width, hidden = method.width, method.hidden
         self.network.projection = norm_mlp(self.network.width, hidden, hidden, width)
         self.predictor = norm_mlp(width, hidden, width)
-        self.objective = method.contrast.build(prior_of(method.sampling.counts(counts)))
-        self.queue = FeatureQueue(method.queue, width) if method.queue else None
-        self.needs = needs_of_views(method.sampling, method.mix, setting.size)
-        self._latest: tuple[Tensor, Tensor] | None = None  # keys and labels that wait for the end of the step
 
     def forward(self, batch: Batch) -> Tensor:
         """The objective of the first view's queries against each other, the second view's keys and the queue."""
@@ -85,17 +78,10 @@ class OneEncoderLearner(Learner):
         first, second = (mixed_views(self.network, batch, view, method.mix, method.layer, counts) for view in range(2))
         queries = self.predictor(self.network.project(first))
         keys = self.network.project(second)
-        past = (None, None) if self.queue is None else (self.queue.features, self.queue.labels)
-        contrasts = Contrasts(keys, labels, *past)
-        loss: Tensor = self.objective(queries, self.network.classifier(first), labels, contrasts, None)
+        logits = self.network.classifier(first)
+        loss: Tensor = self.objective(queries, logits, labels, self.contrasts(keys, labels))
         self._latest = F.normalize(keys.detach().float()), labels
         return loss
-
-    def after_step(self) -> None:
-        """The keys into the queue."""
-        if self.queue is not None and self._latest is not None:
-            self.queue.push(*self._latest)
-        self._latest = None
 
     def predict(self, images: Tensor) -> Tensor:
         """Logits [B, K]; nothing is mixed."""

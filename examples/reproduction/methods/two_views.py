@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from reproduction.criteria.contrastive import BCL, Contrasts, SupCon, prior_of
-from reproduction.data.maps import MapSource
 from reproduction.methods.learner import Learner, Method, Setting
-from reproduction.methods.sampling import ByClass, Natural, Sampling
-from reproduction.mixes.patch_swap import PatchSwap
-from reproduction.networks.network import Network, check_layer
+from reproduction.methods.sampling import ByClass, Natural
+from reproduction.networks.network import Network
 from reproduction.training.batch import Batch, Needs
-from reproduction.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -61,64 +57,10 @@ class TwoViewsLearner(Learner):
         features = network.features(torch.cat(batch.labelled.views))
         logits = network.classifier(features[: len(labels)])
         prototypes = None if network.prototype_projection is None else network.prototypes()
-        loss: Tensor = self.objective(network.project(features), logits, labels, Contrasts(), prototypes)
+        loss: Tensor = self.objective(network.project(features), logits, labels, Contrasts(prototypes=prototypes))
         return loss
 
     def predict(self, images: Tensor) -> Tensor:
         """Logits [B, K]."""
         logits: Tensor = self.network(images)
         return logits
-
-
-def needs_of_views(sampling: Sampling, mix: PatchSwap | None, size: int) -> Needs:
-    """Two views; for a mix partners, maps where it looks at them, and what it draws, for each view by itself."""
-    if mix is None:
-        return Needs(sampling, views=2)
-
-    def draw(count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-        return (*mix.draw(count, size, generator), *mix.draw(count, size, generator))
-
-    return Needs(sampling, mix.partners, views=2, maps=mix.ratio.looks, draw=draw)
-
-
-def mixed_views(
-    network: Network, batch: Batch, view: int, mix: PatchSwap | None, layer: str, class_counts: Sequence[int]
-) -> Tensor:
-    """A network's features [B, D] of one view, mixed at a layer by the draws for that view."""
-    own = batch.labelled.views[view]
-    if mix is None or batch.partners is None:
-        return network.features(own)
-    draws = batch.draws[len(batch.draws) // 2 * view :][: len(batch.draws) // 2]
-    shares = mix.shares(batch.labelled, batch.partners, draws, class_counts, view)
-    return network.mixed_features(own, batch.partners.views[view], shares, layer)
-
-
-class QueuedViews(Method):
-    """A method of two views with a queue of keys and, maybe, a mix at a layer.
-
-    Attributes:
-        mix: None: nothing is mixed.
-        layer: of the encoder; what it gives is mixed.
-        queue: how many keys are kept.
-    """
-
-    mix: PatchSwap | None
-    layer: str
-    queue: int
-
-    @property
-    def maps(self) -> MapSource | None:
-        """Those of the mix, where its ratio looks at them."""
-        return self.mix.maps if self.mix is not None and self.mix.ratio.looks else None
-
-    def check(self, recipe: Recipe, processes: int) -> None:
-        """Whether the mix fits the network, and the queue several processes."""
-        if processes > 1 and self.queue % recipe.batch_size:
-            # Each fills it with the same keys in another order: only whole batches leave it together.
-            raise ValueError(
-                f"queue: expected a multiple of the batch size {recipe.batch_size} for {processes} processes, "
-                f"got {self.queue}"
-            )
-        if self.mix is not None:
-            self.mix.check(recipe.views.size)
-            check_layer(recipe.backbone, recipe.views.size, self.layer, self.mix.ratio.patch_size)

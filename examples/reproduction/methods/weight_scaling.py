@@ -53,7 +53,19 @@ class ScaledClassifier(FrozenFeatures):
 
 
 @dataclass(frozen=True)
-class WeightScaling(TwoStages):
+class LinearStages(TwoStages):
+    """Two stages whose classifiers are linear; the arguments are those of :class:`TwoStages`."""
+
+    first: Supervised = field(default_factory=Supervised)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_linear(self.first, "first")
+        check_linear(self.second, "second")
+
+
+@dataclass(frozen=True)
+class WeightScaling(LinearStages):
     """LWS: encoder and classifier of `first` as they are; one scale for each class learns from balanced classes.
 
     Args:
@@ -62,13 +74,6 @@ class WeightScaling(TwoStages):
         share: their steps, as a share of the budget; beside those of `first`.
         optimiser: and its rates; None: the recipe's.
     """
-
-    first: Supervised = field(default_factory=Supervised)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_linear(self.first, "first")
-        check_linear(self.second, "second")
 
     def build(self, setting: Setting) -> ScaledClassifier:
         """The scales alone learn; BatchNorm's statistics stay."""

@@ -8,25 +8,19 @@ import torch
 
 from longtail_mix.functional import boxes_around, cutmix
 from reproduction.data.maps import FineGrained, GroundTruth, SkinContrast
-from reproduction.methods.sampling import Natural
-from reproduction.mixes.mix import Counts, Draws, Mix, Mixed, beta, kept, uniform
+from reproduction.mixes.cutmix import CutMix
+from reproduction.mixes.mix import Counts, Draws, Mixed, beta, kept, uniform
 from reproduction.training.batch import Stream
 
 
 @dataclass(frozen=True)
-class SaliencyMix(Mix):
+class SaliencyMix(CutMix):
     """CutMix whose box lies around the most salient pixel of the partner.
 
     Args:
-        alpha: of Beta(alpha, alpha), which the share of the labelled image comes from.
-        probability: with which an image is mixed.
-        partners: who the others are.
-        maps: the saliency.
+        maps: the saliency; the others as in :class:`CutMix`.
     """
 
-    alpha: float = 1.0
-    probability: float = 1.0
-    partners: Natural = field(default_factory=Natural)
     maps: FineGrained | SkinContrast | GroundTruth = field(default_factory=FineGrained)
 
     def draw(self, count: int, size: int, generator: torch.Generator) -> Draws:
