@@ -22,6 +22,7 @@ from reproduction.data.frames import Squash
 from reproduction.data.isic2018 import ISIC2018, Balanced
 from reproduction.data.maps import SkinContrast
 from reproduction.data.synthetic import Synthetic
+from reproduction.methods.ballad import BALLAD, Aligned
 from reproduction.methods.learner import Method
 from reproduction.methods.mislas import MiSLAS
 from reproduction.methods.momentum_contrast import MomentumContrast
@@ -32,6 +33,7 @@ from reproduction.methods.supervised import Supervised
 from reproduction.methods.two_views import TwoViews
 from reproduction.mixes.patch_swap import AnyRatio, PatchSwap
 from reproduction.mixes.ratios import Fidelity, OnePerImage, Paper, Random, Released
+from reproduction.networks.clip import CLIP
 from reproduction.networks.network import PAPER_HYBRID, Backbone
 from reproduction.reports.program import run
 from reproduction.training.optimisers import AdamW, Cosine
@@ -42,7 +44,13 @@ from reproduction.training.views import ViewSettings
 
 
 def rows(
-    size: int, patch_size: int, layer: str, momentum: float = 0.999, queue: int = 8192, hidden: int = 4096
+    size: int,
+    patch_size: int,
+    layer: str,
+    momentum: float = 0.999,
+    queue: int = 8192,
+    hidden: int = 4096,
+    clip: CLIP | None = None,
 ) -> dict[str, Method]:
     """The methods for views of a size, their patches, and the layer whose features are mixed.
 
@@ -58,11 +66,12 @@ def rows(
     swap = PatchSwap(Fidelity(patch_size), SkinContrast(), tail_only=True, probability=0.5, partners=Heads())
     everyone = PatchSwap(Released(patch_size, alpha=0.8), tail_only=False, partners=ByClass(0.0))
     return {
-        # Table 1. BALLAD is missing: it wants CLIP's weights and tokenizer.
+        # Table 1.
         "ce": Supervised(),
         "ce-resample": Supervised(ByClass(0.0)),
         "mislas": MiSLAS(),
         "reslt": ResLT(),
+        **({} if clip is None else {"ballad": BALLAD(Aligned(clip))}),
         "bcl": TwoViews(contrast=BCL(temperature=0.2)),
         "paco": MomentumContrast(contrast=PaCo(temperature=0.2), momentum=momentum, queue=queue),
         "spmix": printed,
@@ -77,7 +86,7 @@ def rows(
     }
 
 
-ROWS = rows(64, 8, "patch_embed", momentum=0.99, queue=512, hidden=256)  # of the short form
+ROWS = rows(64, 8, "patch_embed", momentum=0.99, queue=512, hidden=256, clip=CLIP("small", "none"))  # of the short form
 TABLE_1 = ("ce", "ce-resample", "mislas", "bcl", "paco", "spmix")  # its lower half; the upper has ResLT, and no SPMix
 TABLE_2 = ("spmix-no-patches-no-saliency", "spmix-no-saliency", "spmix-no-patches", "spmix")
 OUT = Path("runs/spmix")
@@ -113,7 +122,7 @@ PAPER = Study(
 RESNET50 = replace(
     PAPER,
     recipe=replace(PAPER.recipe, backbone=Backbone("resnet50", "hub")),
-    methods=("ce", "ce-resample", "mislas", "reslt", "bcl", "paco"),
+    methods=("ce", "ce-resample", "mislas", "reslt", "ballad", "bcl", "paco"),
     out=OUT / "paper-resnet50",
 )
 RELEASED = replace(
@@ -133,7 +142,7 @@ FORMS = {
 }
 FORMS |= short_form(ISIC, ("ce", "paco", "spmix"))
 FORMS |= own_data(ISIC)
-OF_PAPER = rows(224, 16, "patch_embed")
+OF_PAPER = rows(224, 16, "patch_embed", clip=CLIP("RN50", "openai"))
 ROWS_OF = dict.fromkeys(FORMS, OF_PAPER) | {"short": ROWS}
 ROWS_OF |= dict.fromkeys(("isic2018", "isic2018-short", "folder", "table"), rows(96, 8, "blocks.2"))
 

@@ -18,6 +18,7 @@ from reproduction.data.frames import Squash
 from reproduction.data.isic2018 import ISIC2018, Balanced
 from reproduction.data.maps import FineGrained, SkinContrast
 from reproduction.data.synthetic import Synthetic
+from reproduction.methods.ballad import BALLAD, Aligned
 from reproduction.methods.inside import Inside
 from reproduction.methods.mislas import MiSLAS
 from reproduction.methods.momentum_contrast import MomentumContrast
@@ -32,6 +33,7 @@ from reproduction.methods.weight_scaling import WeightScaling
 from reproduction.mixes.mixup import MixUp
 from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Fidelity, OnePerImage, Paper, Random, Released
+from reproduction.networks.clip import CLIP
 from reproduction.training.loop import Training
 from reproduction.training.study import plan, refuse
 from reproduction.training.train import train
@@ -56,6 +58,7 @@ EXPECTED = {
         None,
     ),
     "reslt": ResLT(0.995),
+    "ballad": BALLAD(Aligned(CLIP("RN50", "openai"))),
     "bcl": TwoViews(Natural(), BCL(0.2, 1.0, 0.35), 128),
     "paco": MomentumContrast(Natural(), PACO, None, "patch_embed", 0.999, 8192, 128),
     "spmix": printed(Paper(16, 0.8, NOISE)),
@@ -83,13 +86,19 @@ def test_the_rows_of_the_paper_are_wired_as_written_here():
 
 
 @pytest.mark.parametrize(
-    ("form", "size", "patch_size", "layer", "momentum", "queue", "hidden"),
-    [("short", 64, 8, "patch_embed", 0.99, 512, 256), ("isic2018", 96, 8, "blocks.2", 0.999, 8192, 4096)],
+    ("form", "size", "patch_size", "layer", "momentum", "queue", "hidden", "clip"),
+    [
+        ("short", 64, 8, "patch_embed", 0.99, 512, 256, CLIP("small", "none")),
+        ("isic2018", 96, 8, "blocks.2", 0.999, 8192, 4096, None),  # CLIP takes images of 224 pixels
+    ],
 )
-def test_the_rows_of_other_forms_differ_in_size_and_place_alone(form, size, patch_size, layer, momentum, queue, hidden):
+def test_the_rows_of_other_forms_differ_in_size_and_place_alone(
+    form, size, patch_size, layer, momentum, queue, hidden, clip
+):
     rows = spmix.ROWS_OF[form]
-    assert rows == spmix.rows(size, patch_size, layer, momentum, queue, hidden)
-    assert rows.keys() == EXPECTED.keys()
+    assert rows == spmix.rows(size, patch_size, layer, momentum, queue, hidden, clip)
+    assert rows.keys() == EXPECTED.keys() - ({"ballad"} if clip is None else set())
+    assert clip is None or rows["ballad"] == BALLAD(Aligned(clip))
     method = rows["spmix"]
     assert (method.layer, method.momentum, method.queue) == (layer, momentum, queue)
     assert method.mix.ratio == Paper(patch_size)
@@ -119,7 +128,7 @@ def test_what_the_paper_does_not_print_is_what_the_docs_say():
 def test_the_other_forms_of_the_paper():
     upper, released, table2 = (spmix.FORMS[name][1] for name in ("paper-resnet50", "released", "table2"))
     assert (upper.recipe.backbone.name, upper.recipe.backbone.weights) == ("resnet50", "hub")
-    assert upper.methods == ("ce", "ce-resample", "mislas", "reslt", "bcl", "paco")
+    assert upper.methods == ("ce", "ce-resample", "mislas", "reslt", "ballad", "bcl", "paco")
     assert table2.methods == ("spmix-no-patches-no-saliency", "spmix-no-saliency", "spmix-no-patches", "spmix")
     assert (table2.recipe, released.methods) == (spmix.PAPER.recipe, ("spmix-released",))
     assert (released.data, released.recipe.images // 64 / 147) == (ISIC2018(Balanced(46, 40, seed=0)), 500)

@@ -33,7 +33,9 @@ TABLE_1_RESNET = Table(
             "the groups make 69.02 in all; 71.88 is no share of 120",
         ),
         Row("ResLT", "87.50 47.50 45.83 52.50 47.32", "reslt", "the branches begin after the pooling"),
-        Row("BALLAD", "75.00 63.33 61.67 64.29 63.66", "", "wants CLIP's weights and tokenizer, which are not at hand"),
+        Row(
+            "BALLAD", "75.00 63.33 61.67 64.29 63.66", "ballad", "CLIP's own ResNet-50; prompts with the classes' names"
+        ),
         Row("BCL", "80.00 79.17 65.83 73.57 74.11", "bcl", "classifies the first of two views, its authors a third"),
         Row("PaCo", "15.00 59.17 81.67 62.50 60.21", "paco"),
     ),
