@@ -13,7 +13,7 @@ from torch.utils.data import TensorDataset
 
 import longtail_mix
 from longtail_mix import InBatch, MixedTarget, MixUp, PaCoLoss, RandomPairing, functional, losses
-from tools.api_pages import public_names
+from tools.api_pages import TITLES, public_names
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCKS = {
@@ -130,3 +130,4 @@ def test_every_public_name_has_a_place_in_the_reference():
     assert "longtail_mix.data.read_table" in documented
     assert "longtail_mix.metrics.MixFidelity" in documented
     assert "longtail_mix.mixing.SPMix" not in documented, "once is enough"
+    assert set(public_names()) <= set(TITLES)

@@ -24,6 +24,7 @@ TITLES = {
     "regions": "Regions",
     "saliency": "Saliency",
     "sampling": "Sampling",
+    "schedule": "Schedules",
     "targets": "Mixed labels",
     "visualize": "Figures",
     "weighting": "Weighting",

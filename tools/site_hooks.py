@@ -18,6 +18,8 @@ from mkdocs.structure.pages import Page
 from tools.api_pages import TITLES, page_of, public_names
 
 _OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./((?!README)[^)#]+)\)")
+_BESIDE = re.compile(r"\]\((?!\w+:|#|docs/)")
+_FROM_THE_ROOT = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 _ROLE = re.compile(r":(?:class|func|meth|mod|attr|data):<code>(~?)([\w.]+)</code>")
 
 
@@ -47,8 +49,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     index = "# Public names\n\n| name | in |\n| --- | --- |\n" + "\n".join(rows) + "\n"
     made = {"api/index.md": index}
     made |= {f"api/{room}.md": page_of(room, of) for room, of in names.items()}
-    for page, source in (("index", "README"), ("contributing", "CONTRIBUTING"), ("changelog", "CHANGELOG")):
-        made[f"{page}.md"] = (ROOT / f"{source}.md").read_text(encoding="utf-8").replace("](docs/", "](")
+    made |= {page: _as_in_docs(ROOT / source) for page, source in _FROM_THE_ROOT.items()}
     for path, text in made.items():
         files.append(File.generated(config, path, content=text))
     for path in _linked_files():
@@ -66,7 +67,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def _to_copy(link: re.Match[str]) -> str:
     text, path = link.groups()
-    return f"[{text}](source/{path})" if (ROOT / path).is_file() else text
+    return f"[{text}](source/{path})" if _is_copied(path) else text
+
+
+def _is_copied(path: str) -> bool:
+    """Whether a path from the root is a file that is shown as it is; Markdown would become one more page."""
+    return (ROOT / path).is_file() and not path.endswith(".md")
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs's form
@@ -81,10 +87,16 @@ def _as_link(role: re.Match[str]) -> str:
     return f'<autoref optional identifier="{full}"><code>{shown}</code></autoref>'
 
 
+def _as_in_docs(path: Path) -> str:
+    """A page of the root with its links as they would be in docs/."""
+    return _BESIDE.sub("](../", path.read_text(encoding="utf-8")).replace("](docs/", "](")
+
+
 def _linked_files() -> list[str]:
     """The files outside docs/ that its pages link to."""
-    pages = (path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
-    return sorted({path for text in pages for _, path in _OUTSIDE.findall(text) if (ROOT / path).is_file()})
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
+    pages += [_as_in_docs(ROOT / source) for source in _FROM_THE_ROOT.values()]
+    return sorted({path for text in pages for _, path in _OUTSIDE.findall(text) if _is_copied(path)})
 
 
 def _made_up_preview() -> str:
