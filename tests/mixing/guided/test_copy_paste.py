@@ -124,6 +124,19 @@ def test_the_lesion_of_the_other_image_is_hidden_or_not():
     torch.testing.assert_close(1 - shown[:, :1], lesion[0], atol=1e-5, rtol=0)
 
 
+def test_a_lesion_is_what_lies_above_the_threshold():
+    first, second = torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8)
+    lesion = torch.zeros(2, 1, 1, 8, 8)
+    lesion[0, ..., 1:3, 1:3], lesion[1, ..., 5:7, 5:7] = 1, 0.5
+    label = torch.tensor([1])
+    options = {"degrees": 0, "scale": (1, 1), "move": 0, "edge": 0}
+    mixed, _ = CopyPaste(**options)(first, label, second, label, *lesion)  # 0.5 is not above
+    torch.testing.assert_close(1 - mixed[:, :1], lesion[0], atol=1e-5, rtol=0)
+    lesion[0] = lesion[0] / 2 + lesion[0] * torch.finfo(torch.float32).eps
+    again, _ = CopyPaste(**options)(first, label, second, label, *lesion)  # and this is
+    assert torch.equal(again, mixed)
+
+
 @pytest.mark.parametrize("mix", [CopyPaste(), SkinSwap()])
 def test_an_image_that_nobody_found_a_lesion_in_stays(mix):
     first, second = torch.rand(2, 2, 3, 12, 12)

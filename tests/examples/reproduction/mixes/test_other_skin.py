@@ -55,6 +55,22 @@ def test_the_tone_of_the_skin_stays_where_that_is_asked_for():
     assert 0 <= mixed.min() <= mixed.max() <= 1
 
 
+def test_the_tone_is_shifted_by_the_difference_of_the_mean_skins():
+    own, other = stream(0), stream(1)
+    mixed, _ = OtherSkin(keep_tone=True)(own, other, (torch.ones(3, dtype=torch.bool), POSE), ())
+    skin = fill_in(other.views[0], 1 - other.maps[0])
+    for b in range(3):
+        keep = own.maps[0][b, 0]
+        for channel in range(3):
+            means = []
+            for part in (own, other):
+                weight = 1 - part.maps[0][b, 0]
+                means.append((part.views[0][b, channel] * weight).sum() / weight.sum())
+            shifted = (skin[b, channel] + means[0] - means[1]).clamp(0, 1)
+            expected = keep * own.views[0][b, channel] + (1 - keep) * shifted
+            torch.testing.assert_close(mixed[b, channel], expected, rtol=0, atol=1e-6)
+
+
 def test_an_image_whose_map_shows_nothing_stays_as_it_is():
     own, other = stream(0), stream(1)
     nothing = Stream(own.views, (torch.full_like(own.maps[0], 0.005),), own.labels)
@@ -91,6 +107,13 @@ def test_a_lesion_is_turned_by_half_a_turn_about_its_middle():
     # Pose 0 asks for no turn, pose 2 for half a turn: the lesion's rows 2 to 4 and columns 2 to 5 come back reversed.
     assert torch.allclose(turned[0], plain[0], atol=1e-5)
     assert torch.allclose(turned[2, :, 2:5, 2:6], own.views[0][2, :, 2:5, 2:6].flip(1, 2), atol=1e-5)
+
+
+def test_the_middle_of_the_draw_is_no_turn_whatever_the_angle():
+    own, other = stream(0), stream(1)
+    middle = (torch.ones(3, dtype=torch.bool), torch.full((3, 4), 0.5))
+    turned, _ = OtherSkin(degrees=90.0)(own, other, middle, ())
+    assert torch.allclose(turned, OtherSkin()(own, other, middle, ())[0], atol=1e-5)
 
 
 def test_a_lesion_goes_to_the_edge_it_is_sent_to():
