@@ -64,16 +64,16 @@ RECIPES = {
     },
 }
 DATA = {
-    "spmix": ISIC2018(Balanced(20, 40, 0)),
-    "care": ISIC2018(Stratified(0.2, 0.0, 0), with_masks=True),
-    "lsm": ISIC2018(Balanced(20, 40, 0)),
+    "spmix": ISIC2018(Balanced(20, 40)),
+    "care": ISIC2018(Stratified(0.2, 0.0), with_masks=True),
+    "lsm": ISIC2018(Balanced(20, 40)),
     "weighting": WhiteLight(ISIC2018(SplitOfSeed(0.2)), 6.0),
     "compare": ISIC2018(CrossValidation(6, develop=True), with_masks=True),
 }
 SPLITS = {
-    "cross-validation": CrossValidation(6, False, 0),
-    "balanced": Balanced(20, 40, 0),
-    "official": Official(0.15, 0),
+    "cross-validation": CrossValidation(6, False),
+    "balanced": Balanced(20, 40),
+    "official": Official(0.15),
 }
 JUDGED_ON_THE_TEST = {"care", "weighting", "segmenter"}  # they choose nothing, and have no validation
 
@@ -107,4 +107,4 @@ def test_the_segmenters_sets():
     forms = import_module("segmenter").FORMS
     assert forms["short"][1].data == Lesions(("synthetic",))
     assert forms["isic2018-short"][1].data == Lesions(("isic2018",))
-    assert forms["isic2018-short"][1].recipe == replace(LESIONS, images=1_600)
+    assert forms["isic2018-short"][1].recipe == replace(LESIONS, images=1_600, batch_size=8)

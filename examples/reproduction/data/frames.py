@@ -66,10 +66,6 @@ class ShortSide(Fitted):
 
     It keeps the shape of what is left, as :class:`CentreCrop` does, and cuts more: on ISIC 2018, 38 % of the lesions
     lose more than a hundredth, of AKIEC 62 %.
-
-    Args:
-        size: pixels a side.
-        cache_dir: where decoded images are kept; default: the user's cache folder.
     """
 
     @property

@@ -125,7 +125,7 @@ TABLE_7 = Table(
     ),
     ("paper",),
 )
-NO_DSR = "`-boolean-map`, `-skin` and `-fine-grained` stand in DSR's place: [why](care.md#boxes)"
+NO_DSR = "the boolean map, which the paper cites for DSR where it uses it: [why not DSR](care.md#boxes)"
 AFTER_SEGMENTER = (
     "after `python examples/segmenter.py paper`, which learns from ISIC 2017 where the paper has ISIC 2018 Task 1"
 )
