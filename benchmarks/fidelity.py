@@ -61,7 +61,7 @@ def detectors(segmenter: Path | None = None) -> dict[str, Detector]:
     def paper(name: str, module: nn.Module) -> Detector:
         return Detector(module, {name: PaperRatio()})
 
-    fine_grained = {
+    fine_grained: dict[str, nn.Module] = {
         "fine-grained": PaperRatio(),
         "fine-grained; released ratio": ReleasedRatio(),
         "fine-grained; fidelity ratio": FidelityRatio(),

@@ -179,7 +179,7 @@ HEAVY = ["cv2", "kornia", "timm", "torchvision", "matplotlib", "triton", "PIL", 
 # Data flows down this list, and a module imports only from its own place and from above.
 LAYERS = [
     ["_version"],
-    ["_balancing", "_checks", "_precision", "_triton"],
+    ["_balancing", "_checks", "_module", "_precision", "_triton"],
     ["_distributed"],
     ["_images", "class_groups", "feature_queue", "momentum", "sampling", "schedule", "targets"],
     ["color_constancy", "saliency"],

@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import inf
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_not_huge, check_number
 from longtail_mix._images import as_unit
+from longtail_mix._module import Module
 
 __all__ = ["ShadesOfGray", "shades_of_gray"]
 
@@ -65,7 +66,7 @@ def check_p(p: float) -> None:
     check_not_huge(p, "p")
 
 
-class ShadesOfGray(nn.Module):
+class ShadesOfGray(Module):
     """Shades of gray as an input step: see :func:`shades_of_gray`.
 
     Args:

@@ -25,6 +25,7 @@ from longtail_mix._checks import (
     check_whole,
     values_are_readable,
 )
+from longtail_mix._module import Module
 
 __all__ = ["LesionRegions", "Regions", "box_masks", "lesion_regions", "otsu_threshold", "scale_boxes"]
 
@@ -102,7 +103,7 @@ def lesion_regions(
     return Regions(mask, mask.flatten(1).any(1), tuple(boxes))
 
 
-class LesionRegions(nn.Module):
+class LesionRegions(Module):
     """From images to regions, as a module: see :func:`lesion_regions`.
 
     Args:

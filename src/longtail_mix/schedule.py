@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch import nn
 
 from longtail_mix._checks import check_whole
+from longtail_mix._module import Module
 
 __all__ = ["EpochSchedule", "set_epoch"]
 
 
-class EpochSchedule(nn.Module):
+class EpochSchedule(Module):
     """Something that knows the epoch and keeps it in its ``state_dict``; subclasses say what follows from it.
 
     Example:

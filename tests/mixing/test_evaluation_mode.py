@@ -100,7 +100,7 @@ def test_pairs_of_spmix_and_soft_targets():
 
 
 def test_collators():
-    mix, model = InBatch(CutMix(), RandomPairing()), torch.nn.Linear(1, 1)
+    mix, model = InBatch(CutMix(), RandomPairing()), torch.nn.Identity()
     samples = list(zip(IMAGES, LABELS.tolist(), strict=True))
     for collate, switch in ((MixCollate(mix), mix), (MixCollate(mix.train(), follows=model), model)):
         switch.eval()

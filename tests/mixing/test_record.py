@@ -57,3 +57,10 @@ def test_an_image_that_was_not_mixed_was_not_moved():
         torch.testing.assert_close(mixed[1], first[1])
         assert not torch.allclose(mixed[0], first[0])
         torch.testing.assert_close(record.lam, torch.tensor([0.3, 1.0]))
+
+
+def test_the_places_of_an_image_that_was_not_mixed_stay_too():
+    flipped = torch.tensor([[[-1.0, 0.0, 4.0], [0.0, 1.0, 0.0]]]).expand(2, -1, -1)
+    record = MixRecord(torch.ones(2, 1, 1, 1), torch.ones(2), first_affine=flipped)
+    affine = record.only_where(torch.tensor([True, False])).first_affine
+    assert affine.tolist() == [flipped[0].tolist(), [[1, 0, 0], [0, 1, 0]]]

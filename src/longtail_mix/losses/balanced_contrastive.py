@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_floating, check_same_device
+from longtail_mix._module import Module
 from longtail_mix._precision import without_autocast
 from longtail_mix.losses._contrast import (
     check_temperature,
@@ -95,7 +96,7 @@ def balanced_contrastive_loss(
         return mean_over_anchors(log_sum(scores, taken) - own, any_positive)
 
 
-class BalancedContrastiveLoss(nn.Module):
+class BalancedContrastiveLoss(Module):
     """Balanced contrastive learning as a module: see :func:`balanced_contrastive_loss`.
 
     Args:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._balancing import corrects_frequencies
 from longtail_mix._checks import check_counts_of_all
+from longtail_mix._module import Module
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, counts_beside, expected_loss, wide
 from longtail_mix.targets import Target
 
@@ -54,7 +55,7 @@ def balanced_softmax_loss(
     return expected_loss(by_class, target, weighting, label_smoothing, reduction)
 
 
-class BalancedSoftmaxLoss(nn.Module):
+class BalancedSoftmaxLoss(Module):
     """Balanced softmax as a module: see :func:`balanced_softmax_loss`.
 
     Args:

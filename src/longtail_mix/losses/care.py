@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_callable, check_floating, check_labels, check_number, check_same_device
+from longtail_mix._module import Module
 from longtail_mix.losses.care_attention import CAREAttentionLoss
 
 __all__ = ["CARELoss", "care_loss"]
@@ -37,7 +38,7 @@ def care_loss(classification: Tensor, attention: Tensor, alpha: float = 0.5) -> 
     return (1 - alpha) * classification + alpha * attention
 
 
-class CARELoss(nn.Module):
+class CARELoss(Module):
     """The whole objective of CARE, Eq. 4, with any criterion for the classes.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     check_callable,
@@ -17,6 +17,7 @@ from longtail_mix._checks import (
     check_tensor,
     values_are_readable,
 )
+from longtail_mix._module import Module
 from longtail_mix._precision import without_autocast
 
 __all__ = ["CAREAttentionLoss", "care_attention_loss"]
@@ -90,7 +91,7 @@ def care_attention_loss(
     return losses.sum() / counted.sum().clamp(min=1)
 
 
-class CAREAttentionLoss(nn.Module):
+class CAREAttentionLoss(Module):
     """The attention loss of CARE, as a module: see :func:`~longtail_mix.functional.care_attention_loss`.
 
     Args:

@@ -7,11 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longtail_mix._checks import MOST_CLASSES, check_floating, check_same_device, check_whole
+from longtail_mix._module import Module
 
 __all__ = ["CosineClassifier"]
 
 
-class CosineClassifier(nn.Module):
+class CosineClassifier(Module):
     """Logits = cosines of the angles between the features and one direction for each class, in [-1, 1].
 
     The same in plain PyTorch: ``F.normalize(features, dim=-1) @ F.normalize(weight, dim=-1).T``. In a timm model:

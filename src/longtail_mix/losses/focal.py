@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import inf
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_not_negative
+from longtail_mix._module import Module
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, expected_loss, log_odds_against, wide
 from longtail_mix.targets import Target
 
@@ -65,7 +66,7 @@ def check_gamma(gamma: float) -> None:
     check_not_negative(gamma, "gamma")
 
 
-class FocalLoss(nn.Module):
+class FocalLoss(Module):
     """Focal loss as a module: see :func:`focal_loss`.
 
     Args:

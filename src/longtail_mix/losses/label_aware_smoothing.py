@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from math import pi
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_callable, check_class_counts, check_number, check_share
+from longtail_mix._module import Module
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, counts_beside, expected_loss, wide
 from longtail_mix.targets import Target
 
@@ -124,7 +125,7 @@ def check_smoothing(head: float, tail: float) -> None:
             raise ValueError(f"{name}: expected a number from 0 to 1, got {value}")
 
 
-class LabelAwareSmoothingLoss(nn.Module):
+class LabelAwareSmoothingLoss(Module):
     """Label-aware smoothing as a module: see :func:`label_aware_smoothing_loss`.
 
     Args:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from math import log
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_counts_of_all, check_not_negative
+from longtail_mix._module import Module
 from longtail_mix.losses._expected import (
     Reduction,
     Weighting,
@@ -100,7 +101,7 @@ def check_lade_options(alpha: float, lam: float) -> None:
         check_not_negative(value, name)
 
 
-class LADELoss(nn.Module):
+class LADELoss(Module):
     """LADE as a module: see :func:`lade_loss`.
 
     Args:

@@ -7,9 +7,10 @@ from math import inf
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_counts_of_all, check_not_huge, check_not_negative, check_number
+from longtail_mix._module import Module
 from longtail_mix.losses._expected import (
     Reduction,
     Weighting,
@@ -86,7 +87,7 @@ def check_ldam_options(max_margin: float, scale: float) -> None:
     check_not_huge(scale, "scale")
 
 
-class LDAMLoss(nn.Module):
+class LDAMLoss(Module):
     """LDAM as a module: see :func:`ldam_loss`.
 
     Args:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from math import isfinite
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._balancing import corrects_frequencies
 from longtail_mix._checks import check_counts_of_all, check_not_huge, check_number
+from longtail_mix._module import Module
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, counts_beside, expected_loss, wide
 from longtail_mix.targets import Target
 
@@ -70,7 +71,7 @@ def check_tau(tau: float) -> None:
     check_not_huge(tau, "tau")
 
 
-class LogitAdjustmentLoss(nn.Module):
+class LogitAdjustmentLoss(Module):
     """Logit adjustment as a module: see :func:`logit_adjustment_loss`.
 
     Args:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_not_negative
+from longtail_mix._module import Module
 from longtail_mix.losses.care_attention import check_mask
 
 __all__ = ["DistanceWeightedOutside", "distance_weighted_outside"]
@@ -53,7 +54,7 @@ def check_strength(strength: float) -> None:
     check_not_negative(strength, "strength")
 
 
-class DistanceWeightedOutside(nn.Module):
+class DistanceWeightedOutside(Module):
     """Weights of the pixels outside, as a module: see :func:`~longtail_mix.functional.distance_weighted_outside`.
 
     Args:

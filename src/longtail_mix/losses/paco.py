@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import log
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     check_counts_of_all,
@@ -14,6 +14,7 @@ from longtail_mix._checks import (
     check_not_negative,
     check_same_device,
 )
+from longtail_mix._module import Module
 from longtail_mix._precision import without_autocast
 from longtail_mix.losses._contrast import (
     check_temperature,
@@ -117,7 +118,7 @@ def check_weights(alpha: float, beta: float, gamma: float) -> None:
         raise ValueError("alpha, beta: expected one of them above 0, got 0 and 0")
 
 
-class PaCoLoss(nn.Module):
+class PaCoLoss(Module):
     """Parametric contrastive learning as a module: see :func:`paco_loss`.
 
     The centres are the rows of your classifier, so this module has no weights: ``logits = classifier(features)``.

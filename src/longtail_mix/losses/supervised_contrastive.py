@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_floating
+from longtail_mix._module import Module
 from longtail_mix._precision import without_autocast
 from longtail_mix.losses._contrast import check_temperature, compare, log_sum, mean_over_anchors, mean_similarity
 from longtail_mix.targets import Target
@@ -75,7 +76,7 @@ def supervised_contrastive_loss(
         return mean_over_anchors(log_sum(compared.similarity, compared.taken) - own, counts)
 
 
-class SupervisedContrastiveLoss(nn.Module):
+class SupervisedContrastiveLoss(Module):
     """Supervised contrastive learning as a module: see :func:`supervised_contrastive_loss`.
 
     Args:

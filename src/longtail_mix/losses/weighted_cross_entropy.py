@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from longtail_mix._module import Module
 from longtail_mix.losses._expected import Reduction, Weighting, check_options, expected_loss, wide
 from longtail_mix.targets import Target
 
@@ -49,7 +50,7 @@ def weighted_cross_entropy(
     return expected_loss(-wide(logits).log_softmax(1), target, weighting, label_smoothing, reduction)
 
 
-class WeightedCrossEntropy(nn.Module):
+class WeightedCrossEntropy(Module):
     """Cross entropy with a weighting, as a module: see :func:`weighted_cross_entropy`.
 
     Args:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_generator
+from longtail_mix._module import Module
 from longtail_mix.mixing._pairs import check_maps, check_mixed, check_pairs
 from longtail_mix.mixing.record import MixRecord, unmixed
 from longtail_mix.targets import MixedTarget
@@ -33,7 +34,7 @@ class Pairs(NamedTuple):
     second_map: Tensor | None = None
 
 
-class Mix(nn.Module):
+class Mix(Module):
     """A mix of pairs. A subclass writes :meth:`rule`; checks, blending, labels and the record are here.
 
     The whole of it::

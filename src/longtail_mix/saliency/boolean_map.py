@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_normalisation
 from longtail_mix._images import as_bytes
+from longtail_mix._module import Module
 from longtail_mix._precision import without_autocast
 
 __all__ = ["BooleanMapSaliency", "boolean_map_saliency"]
@@ -129,7 +130,7 @@ def _slice(maps: Tensor, dim: int, start: int, stop: int) -> Tensor:
     return maps.narrow(dim, start, stop - start)
 
 
-class BooleanMapSaliency(nn.Module):
+class BooleanMapSaliency(Module):
     """Boolean map saliency as a module: :func:`boolean_map_saliency` with the normalisation stored.
 
     Args:

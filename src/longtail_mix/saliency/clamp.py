@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_normalisation
 from longtail_mix._images import check_normalised
+from longtail_mix._module import Module
 
 __all__ = ["ClampToRange", "clamp_to_range"]
 
@@ -44,7 +45,7 @@ def clamp_to_range(images: Tensor, mean: Sequence[float] | None = None, std: Seq
     )
 
 
-class ClampToRange(nn.Module):
+class ClampToRange(Module):
     """:func:`clamp_to_range` as a module, to stand before a detector: ``nn.Sequential(ClampToRange(...), detector)``.
 
     Detectors refuse images far outside their range, because that is nearly always a forgotten `mean` and `std`.
@@ -59,6 +60,7 @@ class ClampToRange(nn.Module):
         images [B, 3, H, W] -> [B, 3, H, W].
 
     Example:
+        >>> from torch import nn
         >>> from longtail_mix import SaliencyMap, SPMix
         >>> mean, std = [0.5] * 3, [0.2] * 3
         >>> spmix = SPMix([90, 10], saliency=nn.Sequential(ClampToRange(mean, std), SaliencyMap(mean, std)))

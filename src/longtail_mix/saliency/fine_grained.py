@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_normalisation
 from longtail_mix._images import as_levels, check_normalised
+from longtail_mix._module import Module
 from longtail_mix._triton import kernels_run_on
 from longtail_mix.saliency._grey import grey_of_levels
 
@@ -200,7 +201,7 @@ def _to_full_range(sums: Tensor) -> Tensor:
     return (sums / largest).mul_(255).to(torch.uint8)
 
 
-class SaliencyMap(nn.Module):
+class SaliencyMap(Module):
     """Fine-grained static saliency as a module: :func:`saliency_map` with the normalisation stored.
 
     Args:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_alike, check_map
+from longtail_mix._module import Module
 
 __all__ = ["MeanSaliency", "mean_saliency"]
 
@@ -42,7 +43,7 @@ def mean_saliency(maps: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(maps)).mean(0)
 
 
-class MeanSaliency(nn.Module):
+class MeanSaliency(Module):
     """Detectors side by side: see :func:`mean_saliency`.
 
     Args:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from longtail_mix._checks import check_floating, check_has_pixels, check_normalisation, check_tensor, check_whole
 from longtail_mix._images import as_unit
+from longtail_mix._module import Module
 
 __all__ = ["SegmentationSaliency", "lesion_probability"]
 
@@ -51,7 +52,7 @@ def lesion_probability(logits: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(probability, (int(height), int(width)), mode="bilinear", align_corners=False).clamp(0, 1)
 
 
-class SegmentationSaliency(nn.Module):
+class SegmentationSaliency(Module):
     """The lesion probability of a segmentation network as saliency.
 
     The network stays in eval mode whatever is done to the module around it, and gets no gradient: it judges images,

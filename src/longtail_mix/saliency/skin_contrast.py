@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_normalisation, check_not_negative, check_number, values_are_readable
 from longtail_mix._images import as_levels, check_normalised
+from longtail_mix._module import Module
 from longtail_mix._precision import without_autocast
 from longtail_mix.saliency._skin_model import (
     border_ring,
@@ -237,7 +238,7 @@ def _check_options(center_prior: float, margin: float) -> None:
         raise ValueError(f"margin: expected a number from 0 to 0.25, got {margin}")
 
 
-class SkinContrastSaliency(nn.Module):
+class SkinContrastSaliency(Module):
     """Skin contrast as a module: :func:`skin_contrast_saliency` with its options stored.
 
     Args:

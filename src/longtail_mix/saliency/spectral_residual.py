@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_normalisation
 from longtail_mix._images import as_levels
+from longtail_mix._module import Module
 from longtail_mix.saliency._grey import grey_of_levels
 
 __all__ = ["SpectralResidualSaliency", "spectral_residual_saliency"]
@@ -102,7 +103,7 @@ def _gaussian(maps: Tensor) -> Tensor:
     return F.conv2d(F.conv2d(padded, weights.view(1, 1, 1, 5)), weights.view(1, 1, 5, 1))
 
 
-class SpectralResidualSaliency(nn.Module):
+class SpectralResidualSaliency(Module):
     """Spectral residual saliency as a module: :func:`spectral_residual_saliency` with the normalisation stored.
 
     Args:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     LABEL_DTYPES,
@@ -21,6 +21,7 @@ from longtail_mix._checks import (
     is_finite,
     values_are_readable,
 )
+from longtail_mix._module import Module
 
 __all__ = [
     "ClassBalancedWeights",
@@ -149,7 +150,7 @@ def _finish(weights: list[float], counts: tuple[int, ...], normalise: Normalise 
     return result.to(torch.get_default_dtype())
 
 
-class ClassWeights(nn.Module):
+class ClassWeights(Module):
     """Any weight per class, in the form losses take: ``weighting=ClassWeights(weights)``.
 
     Args:

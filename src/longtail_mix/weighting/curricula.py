@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     check_floating,
@@ -13,6 +13,7 @@ from longtail_mix._checks import (
     check_tensor,
     check_whole,
 )
+from longtail_mix._module import Module
 from longtail_mix.weighting.pace import Pace
 
 __all__ = [
@@ -158,7 +159,7 @@ def _rank(losses: Tensor, descending: bool) -> Tensor:
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(losses), device=losses.device))
 
 
-class SelfPaced(nn.Module):
+class SelfPaced(Module):
     """Self-paced learning: the easiest images of each batch count, more of them from epoch to epoch.
 
     Args:
@@ -185,7 +186,7 @@ class SelfPaced(nn.Module):
         return self_paced(losses, self.pace(len(losses)))
 
 
-class HardExamples(nn.Module):
+class HardExamples(Module):
     """Online hard example mining: the hardest images of each batch count, more of them from epoch to epoch.
 
     Args:
@@ -212,7 +213,7 @@ class HardExamples(nn.Module):
         return hard_examples(losses, self.pace(len(losses)))
 
 
-class ClassWiseHardExamples(nn.Module):
+class ClassWiseHardExamples(Module):
     """Hard example mining within each class: of its images in the batch the hardest count, by the same pace.
 
     A class with one image in the batch always keeps it.

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_callable, values_are_readable
+from longtail_mix._module import Module
 from longtail_mix.mixing._pairs import check_labelled_images, check_maps, only_where
 from longtail_mix.mixing.composition.sometimes import Sometimes
 from longtail_mix.mixing.mix import mix_with_record
@@ -22,7 +23,7 @@ _CHUNK = 2**17
 _CHUNK_OF_DETECTOR = 2**20
 
 
-class InBatch(nn.Module):
+class InBatch(Module):
     """A two-image mix inside one batch: a pairing says who is mixed with whom, the mix does it.
 
     The whole of it::

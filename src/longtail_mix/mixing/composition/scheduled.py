@@ -56,13 +56,26 @@ class Scheduled(EpochSchedule):
         check_probability(probability)
         self._now.fill_(probability)
 
-    def forward(self, *pairs: Tensor | None, generator: torch.Generator | None = None) -> tuple[Tensor, MixedTarget]:
-        """Mix some of the pairs: first, first_labels, second, second_labels, and maps."""
-        mixed: tuple[Tensor, MixedTarget] = self.sometimes(*pairs, generator=generator)
-        return mixed
+    def forward(
+        self,
+        first: Tensor,
+        first_labels: Tensor,
+        second: Tensor,
+        second_labels: Tensor,
+        *maps: Tensor | None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, MixedTarget]:
+        """Mix some of the pairs; `maps` are handed on to the mix."""
+        return self.sometimes(first, first_labels, second, second_labels, *maps, generator=generator)
 
     def with_record(
-        self, *pairs: Tensor, generator: torch.Generator | None = None
+        self,
+        first: Tensor,
+        first_labels: Tensor,
+        second: Tensor,
+        second_labels: Tensor,
+        *maps: Tensor | None,
+        generator: torch.Generator | None = None,
     ) -> tuple[Tensor, MixedTarget, MixRecord]:
         """The same from the same draws, and what was mixed; for a mix that keeps a record."""
-        return self.sometimes.with_record(*pairs, generator=generator)
+        return self.sometimes.with_record(first, first_labels, second, second_labels, *maps, generator=generator)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import MOST_CLASSES, check_callable, check_number, check_whole
+from longtail_mix._module import Module
 from longtail_mix.targets import MixedTarget, soft_labels
 
 __all__ = ["SoftTargetMix"]
 
 
-class SoftTargetMix(nn.Module):
+class SoftTargetMix(Module):
     """Any mix in the place of ``timm.data.Mixup``: ``images, target = mixup_fn(images, labels)`` with soft targets.
 
     The whole of it::

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail_mix._checks import check_callable, check_generator, check_probability
+from longtail_mix._module import Module
 from longtail_mix.mixing._pairs import check_maps, check_pairs, only_where
 from longtail_mix.mixing.mix import mix_with_record
 from longtail_mix.mixing.record import MixRecord, unmixed
@@ -14,7 +15,7 @@ from longtail_mix.targets import MixedTarget
 __all__ = ["Sometimes"]
 
 
-class Sometimes(nn.Module):
+class Sometimes(Module):
     """Mix each pair with a given probability; the other first images come back as they were, with ``lam = 1``.
 
     It is a mix like the one it holds, and so fits wherever that one does. It is drawn for each pair, not for the batch.

@@ -14,6 +14,7 @@ from longtail_mix._checks import (
     check_images,
     values_are_readable,
 )
+from longtail_mix._module import Module
 from longtail_mix.mixing._pairs import check_any_images, check_labelled_images, check_saliency
 from longtail_mix.mixing.pairing._partners import as_pairs
 from longtail_mix.mixing.pairing.balanced import BalancedPairing
@@ -85,7 +86,7 @@ def spmix(
     return patch_mixup(tail, head, paper_ratio(tail_map, head_map, patch_size, alpha, noise, generator))
 
 
-class SPMix(nn.Module):
+class SPMix(Module):
     """Saliency-guided, patch-based mixup for long-tailed data (Wei et al. 2024): one line in a training loop.
 
     ``images, labels = spmix(images, labels)`` gives each tail-class image of the batch the surroundings of a

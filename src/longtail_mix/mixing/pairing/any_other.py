@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_generator, check_labels
+from longtail_mix._module import Module
 from longtail_mix.mixing.pairing._partners import as_pairs
 
 __all__ = ["RandomPairing", "ShiftedPairing", "random_partners", "shifted_partners"]
@@ -64,7 +65,7 @@ def _all_but_one(labels: Tensor) -> Tensor:
     return torch.full(labels.shape, len(labels) > 1, device=labels.device)
 
 
-class RandomPairing(nn.Module):
+class RandomPairing(Module):
     """Any other image of the batch, as a module: see :func:`random_partners`.
 
     Shape:
@@ -84,7 +85,7 @@ class RandomPairing(nn.Module):
         return as_pairs(*self.partners(labels, generator))
 
 
-class ShiftedPairing(nn.Module):
+class ShiftedPairing(Module):
     """The image before it in the batch, as a module: see :func:`shifted_partners`.
 
     Shape:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_generator, check_labels
+from longtail_mix._module import Module
 
 __all__ = ["BalancedPairing", "balanced_pairing", "balanced_partners"]
 
@@ -78,7 +79,7 @@ def balanced_pairing(labels: Tensor, generator: torch.Generator | None = None) -
     return index, partner[index]
 
 
-class BalancedPairing(nn.Module):
+class BalancedPairing(Module):
     """A class-balanced partner for every image of a batch, as a module: see :func:`balanced_pairing`.
 
     Shape:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     check_class_counts,
@@ -18,6 +18,7 @@ from longtail_mix._checks import (
     check_tensor,
     check_whole_numbers,
 )
+from longtail_mix._module import Module
 from longtail_mix.class_groups import many_medium_few
 
 __all__ = ["HeadTailPairing", "Pairing", "head_tail_pairing", "head_tail_partners"]
@@ -140,7 +141,7 @@ def _check_classes(is_tail: Tensor, is_head: Tensor) -> None:
             raise ValueError(f"{name}: expected one entry a class, got shape {list(mask.shape)}")
 
 
-class HeadTailPairing(nn.Module):
+class HeadTailPairing(Module):
     """Pair the tail images of a batch with head images, as a module: see :func:`head_tail_pairing`.
 
     Args:

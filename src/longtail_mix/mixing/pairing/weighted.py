@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import log
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     check_class_counts,
@@ -18,6 +18,7 @@ from longtail_mix._checks import (
     check_same_device,
     values_are_readable,
 )
+from longtail_mix._module import Module
 from longtail_mix.mixing.pairing._partners import as_pairs, draw_partners
 
 __all__ = ["InverseFrequencyPairing", "weighted_partners"]
@@ -63,7 +64,7 @@ def weighted_partners(
     return draw_partners(torch.where(weights > 0, relative, 0.0)[labels.long()], generator)
 
 
-class InverseFrequencyPairing(nn.Module):
+class InverseFrequencyPairing(Module):
     """Partners in inverse proportion to how frequent their class is in training, as a module.
 
     Each image of the batch is a partner with weight ``1 / n_k ** power``, n_k the training images of its class. In

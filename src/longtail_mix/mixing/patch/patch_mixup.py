@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     check_alike,
@@ -17,6 +17,7 @@ from longtail_mix._checks import (
     is_finite,
     values_are_readable,
 )
+from longtail_mix._module import Module
 from longtail_mix._triton import kernels_run_on
 from longtail_mix.mixing.patch._patch_op import patch_mix
 from longtail_mix.mixing.patch._patch_reference import mix_picked
@@ -132,7 +133,7 @@ def _check_ratio(ratio: Tensor) -> None:
     check_share(ratio, "ratio")
 
 
-class PatchMixup(nn.Module):
+class PatchMixup(Module):
     """Mix pairs with one ratio per patch, as a module: see :func:`patch_mixup`.
 
     Args:

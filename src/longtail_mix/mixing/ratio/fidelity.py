@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     check_alike,
@@ -14,6 +14,7 @@ from longtail_mix._checks import (
     check_whole,
     values_are_readable,
 )
+from longtail_mix._module import Module
 from longtail_mix.mixing.ratio._maps import Room, a_few_at_a_time, is_flat, patch_means
 
 __all__ = ["FidelityRatio", "fidelity_ratio"]
@@ -96,7 +97,7 @@ def _share(patches: Tensor) -> Tensor:
     return patches / (patches.sum((-2, -1), keepdim=True) + 1)
 
 
-class FidelityRatio(nn.Module):
+class FidelityRatio(Module):
     """The recipe that keeps lesions best, as a module: see :func:`fidelity_ratio`.
 
     Args:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_alike, check_map
+from longtail_mix._module import Module
 
 __all__ = ["MergedSaliency", "merged_saliency"]
 
@@ -37,7 +38,7 @@ def merged_saliency(tail: Tensor, head: Tensor) -> Tensor:
     return torch.maximum(tail, head)
 
 
-class MergedSaliency(nn.Module):
+class MergedSaliency(Module):
     """Pixelwise maximum of two saliency maps as a module: see :func:`merged_saliency`.
 
     Shape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import (
     check_alike,
@@ -15,6 +15,7 @@ from longtail_mix._checks import (
     check_noise,
     check_whole,
 )
+from longtail_mix._module import Module
 from longtail_mix.mixing.ratio._maps import Room, a_few_at_a_time, stretched_ratio
 from longtail_mix.mixing.ratio._noise import add_noise, starts_of
 from longtail_mix.mixing.ratio._ratio_op import draw_seed, kernel_makes_ratio, noisy_ratio
@@ -114,7 +115,7 @@ def check_ratio_options(patch_size: int, alpha: float, noise: float) -> None:
     check_noise(noise)
 
 
-class LesionAwareRatio(nn.Module):
+class LesionAwareRatio(Module):
     """Merged saliency -> ratio per patch, as a module: see :func:`lesion_aware_ratio`.
 
     Args:
@@ -181,7 +182,7 @@ def paper_ratio(
     return _ratio_of({"tail": tail, "head": head}, patch_size, alpha, noise, generator)
 
 
-class PaperRatio(nn.Module):
+class PaperRatio(Module):
     """The paper's recipe for a pair, as a module: see :func:`paper_ratio`.
 
     It has the form :class:`~longtail_mix.SPMix` expects of a recipe: two saliency maps and a generator in, one ratio

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_alike, check_divisible, check_finite, check_generator, check_map_form
+from longtail_mix._module import Module
 from longtail_mix.mixing.ratio._maps import Room, a_few_at_a_time, is_flat, min_max, patch_means
 from longtail_mix.mixing.ratio._noise import add_noise, starts_of
 from longtail_mix.mixing.ratio._ratio_op import draw_seed
@@ -83,7 +84,7 @@ def released_ratio(
     return a_few_at_a_time(of_some, tail, head, *starts).to(tail.dtype)
 
 
-class ReleasedRatio(nn.Module):
+class ReleasedRatio(Module):
     """The released code's recipe for a pair, as a module: see :func:`released_ratio`.
 
     Shape:
