@@ -53,6 +53,7 @@ if __name__ == "__main__":
         mix = Noted(module.mixup())
         module.train(numbered(module.made_up()), mix, folder / where, **options)
         noted[name] = mix.rows
+        noted[f"{name}, evaluated"] = mix.evaluated
     rank = torch.distributed.get_rank()
     (folder / f"rank{rank}.json").write_text(json.dumps(noted))
     torch.distributed.barrier()

@@ -63,7 +63,7 @@ def carry_boxes(
         visible = share[y1:y2, x1:x2].sum() / ((y2 - y1) * (x2 - x1))    # what lies outside of the image adds nothing
 
     A box that its mix moves goes along; where it is turned, it becomes the upright box around it. Fractions of pixels
-    count as such.
+    count as such. On a GPU it waits for the device, as how many boxes are kept follows from values.
 
     Args:
         record: of ``mix.with_record(...)``.

@@ -51,7 +51,7 @@ def carry_points(
 
         visible = share[floor(y), floor(x)] if 0 <= x < width and 0 <= y < height else 0
 
-    A point that its mix moves goes along.
+    A point that its mix moves goes along. On a GPU it waits for the device.
 
     Args:
         record: of ``mix.with_record(...)``.
