@@ -142,6 +142,7 @@ class _BCL(Objective):
         self.weight, self.contrast_weight = options.weight, options.contrast_weight
 
     def forward(self, queries: Tensor, logits: Tensor, labels: Tensor, contrasts: Contrasts) -> Tensor:
+        assert contrasts.prototypes is not None  # wanted, so given
         contrast: Tensor = self.contrast(queries, contrasts.prototypes, _repeated(labels, queries), *contrasts.others)
         classification: Tensor = self.classification(logits, labels)
         return self.weight * classification + self.contrast_weight * contrast

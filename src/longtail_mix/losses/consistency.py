@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_alike
+from longtail_mix._module import Module
 from longtail_mix.losses._expected import Reduction, check_options, reduce_losses, wide
 
 __all__ = ["ConsistencyLoss", "consistency_loss"]
@@ -46,7 +47,7 @@ def consistency_loss(logits: Tensor, other_logits: Tensor, reduction: Reduction 
     return reduce_losses(((first.exp() - second.exp()) * gap).sum(1) / 2, reduction)
 
 
-class ConsistencyLoss(nn.Module):
+class ConsistencyLoss(Module):
     """How much two predictions for the same images differ, as a module: see :func:`consistency_loss`.
 
     Beside a loss of the labels, with the mix that changes what should not matter::
