@@ -131,6 +131,10 @@ def test_every_snippet_makes_what_the_page_showed(detector):
             assert repr(spmix.saliency) == repr(detector.module)
             assert repr(spmix.recipe) == repr(recipe(patch, 0.65))
             assert names["images"].shape == images.shape
+        mixed, target = names["other_skin"](images, labels)
+        assert mixed.shape == images.shape
+        assert target.lam.tolist() == [1, 1, 1, 1]
+        assert names["other_skin"].mix.mix.saliency is spmix.saliency
 
 
 def test_names_of_files_cannot_end_the_script(folder, tmp_path):

@@ -53,17 +53,23 @@ def patches_for(size: int) -> tuple[int, ...]:
 
 def snippet(detector: Detector, recipe: type[nn.Module], alpha: float, patch_size: int, counts: Sequence[int]) -> str:
     """The lines to paste: names `mean`, `std`, `device` and `loader` are the reader's own."""
-    names = ["HeadTailPairing", "SPMix", recipe.__name__, detector.code.split("(")[0]]
+    ours = ["HeadTailPairing", "InBatch", "OtherSkin", "RandomPairing", "SPMix", "Sometimes"]
+    names = sorted([*ours, recipe.__name__, detector.code.split("(")[0]])
+    imported = "\n".join(f"    {name}," for name in names)
     return f"""\
-from longtail_mix import {", ".join(sorted(names))}
+from longtail_mix import (
+{imported}
+)
 
 class_counts = {list(counts)}  # images per class, in the order of the labels
+saliency = {detector.code}  # mean and std as you normalise
 spmix = SPMix(
     pairing=HeadTailPairing(class_counts, probability=0.5),
-    saliency={detector.code},  # mean and std as you normalise
+    saliency=saliency,
     recipe={recipe.__name__}(patch_size={patch_size}, alpha={alpha}),
 ).to(device)
+other_skin = InBatch(Sometimes(OtherSkin(saliency=saliency), probability=0.5), RandomPairing()).to(device)
 
 for images, labels in loader:
-    images, labels = spmix(images, labels)  # then your step, as before
+    images, labels = spmix(images, labels)  # or other_skin(images, labels), for every class; then your step, as before
 """
