@@ -17,11 +17,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from longtail_mix import many_medium_few, many_medium_few_by_count
 from reproduction.criteria.losses import LADE, LDAM, AnyCriterion, BalancedSoftmax, CrossEntropy, Focal
 from reproduction.criteria.weightings import Deferred
 from reproduction.data.cifar_lt import CifarLT
 from reproduction.data.frames import Squash
+from reproduction.data.inaturalist import INaturalist2018
 from reproduction.data.isic2018 import ISIC2018, Balanced
+from reproduction.data.listed import ImageNetLT
 from reproduction.data.synthetic import Synthetic
 from reproduction.methods.bbn import BBN
 from reproduction.methods.contrasted import Contrasted
@@ -119,7 +122,9 @@ FORMS |= own_data(FORMS["isic2018"][1], ("ce", "ce+cmo", "ce+remix", "ce+lsm"))
 
 def report(study: Study, judged: Sequence[Judged]) -> str:
     """The tables; beside them the paper's figures where the data are its own."""
-    text, data = comparison(study, judged), study.data
+    data = study.data
+    by_count = isinstance(data, ImageNetLT | INaturalist2018)  # fewer than 20 images are few, as those sets have it
+    text = comparison(study, judged, many_medium_few_by_count if by_count else many_medium_few)
     if isinstance(data, CifarLT) and data.classes == 100 and data.max_count is None:
         printed = {name: [row[data.imbalance]] for name, row in LSM_CIFAR100.items() if data.imbalance in row}
         text += f"\n\n{beside('accuracy in %', printed, {name: [own] for name, own in accuracies(judged).items()})}"

@@ -177,6 +177,17 @@ def test_they_stand_beside_ours_on_the_papers_own_images_alone(monkeypatch):
     assert beside("a, b", {"x": (1.0, 2.0)}, {"y": (3.0, 4.0)}).count("\n") == 1
 
 
+def test_few_is_by_count_on_the_large_sets_and_by_rank_elsewhere(monkeypatch):
+    monkeypatch.setattr(lsm, "comparison", lambda *given: str(given[2]((500, 30, 19, 15, 5)).few))
+    for form, few in (
+        ("imagenet-lt", (2, 3, 4)),
+        ("inaturalist2018", (2, 3, 4)),
+        ("short", (3, 4)),
+        ("isic2018", (3, 4)),
+    ):
+        assert lsm.report(lsm.FORMS[form][1], []) == str(few)
+
+
 def test_runs_and_reports(tmp_path, monkeypatch, capsys):
     options = ["short", "--recipe.images", "32", "--recipe.batch-size", "16", "--methods", "ce", "ce+lsm"]
     options += ["--data.counts", *"9643222", "--data.test-per-class", "2", "--data.validation-per-class", "0"]

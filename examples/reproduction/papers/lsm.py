@@ -31,15 +31,15 @@ What the paper leaves open, and what the program does:
 """
 GROUPS = ("all", "many", "medium", "few")
 SUPCON = "in two stages, the classifier from balanced classes; neither is printed"
-SBCL = "no command: its subclasses are clusters of all training images' features, for which no program here has a pass"
+SBCL = "its subclasses are clusters of all training images' features, for which no program here has a pass"
 CC_SAM = (
-    "no command: the paper disturbs encoder and classifier, the released code the classifier alone, and its radius for "
+    "the paper disturbs encoder and classifier, the released code the classifier alone, and its radius for "
     "a class we could not check"
 )
 LWS = "its reference is Mahajan et al.'s, who draw classes by the square root; the name is Kang et al.'s, as above"
 RIDE = "every expert is asked about every image, and its last stages are as wide as ResNet-50's"
-PC = "no command: its prototypes start at the means of all training features, for which no program here has a pass"
-TSC = "no command: it wants an optimal assignment of classes to targets (SciPy's), which the project does not depend on"
+PC = "its prototypes start at the means of all training features, for which no program here has a pass"
+TSC = "it wants an optimal assignment of classes to targets (SciPy's), which the project does not depend on"
 SHORT = Ours("short form: balanced accuracy", "synthetic_lsm.json", ("metrics", "ROW", "balanced_accuracy"))
 CIFAR: tuple[Row, ...] = (
     Row("Cross Entropy (CE)", "38.6 44.0 56.4", "ce", ours="CE"),

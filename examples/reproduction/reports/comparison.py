@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from longtail_mix import ClassGroups, many_medium_few
@@ -28,19 +28,24 @@ HEADINGS = {
 }
 
 
-def compare(judged: Sequence[Judged], baseline: str, side: str) -> dict[str, Any]:
+Grouping = Callable[[Sequence[int]], ClassGroups]
+"""Many, medium and few from the training images of each class."""
+
+
+def compare(judged: Sequence[Judged], baseline: str, side: str, grouping: Grouping = many_medium_few) -> dict[str, Any]:
     """Everything the report says, as JSON has it.
 
     Args:
         judged: all trainings.
         baseline: the method that the others are paired with, over the seeds that both have.
         side: "validation" or "test".
+        grouping: which classes are few.
     """
     methods = {name: [one for one in judged if one.name == name] for name in dict.fromkeys(one.name for one in judged)}
     if baseline not in methods:
         raise ValueError(f"baseline: expected one of {', '.join(methods)}, got {baseline!r}")
     facts = judged[0].facts
-    groups = many_medium_few(facts["training_images"])
+    groups = grouping(facts["training_images"])
     rows = {name: row_of(own, groups, facts["classes"]) for name, own in methods.items()}
     for name, own in methods.items():
         if name != baseline:

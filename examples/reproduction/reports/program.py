@@ -8,8 +8,9 @@ from pathlib import Path
 
 import tyro
 
+from longtail_mix import many_medium_few
 from reproduction.methods.learner import Method
-from reproduction.reports.comparison import compare, tables
+from reproduction.reports.comparison import Grouping, compare, tables
 from reproduction.reports.page import page
 from reproduction.training.atomic_files import write_json, write_text
 from reproduction.training.judging import Judged
@@ -20,9 +21,9 @@ Report = Callable[[Study, Sequence[Judged]], str]
 """Writes what came out under the study's folder, and says it as text."""
 
 
-def comparison(study: Study, judged: Sequence[Judged]) -> str:
+def comparison(study: Study, judged: Sequence[Judged], grouping: Grouping = many_medium_few) -> str:
     """report.json, report.md and report.html: tables with intervals, and differences from the first method."""
-    report = compare(judged, judged[0].name, "test" if study.test else "validation")
+    report = compare(judged, judged[0].name, "test" if study.test else "validation", grouping)
     write_json(study.out / "report.json", report)
     write_text(study.out / "report.md", tables(report) + "\n")
     write_text(study.out / "report.html", page(report, f"{Path(sys.argv[0]).stem}: {report['task']}"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from longtail_mix import many_medium_few
+from longtail_mix import many_medium_few, many_medium_few_by_count
 from reproduction.data.task import Images
 from reproduction.reports.comparison import compare, tables, thinned
 from reproduction.reports.measures import measured
@@ -50,6 +50,14 @@ def test_differences_are_paired_over_the_seeds_that_both_have():
     low, high = difference["few_recall"]["interval"]
     assert low < difference["few_recall"]["mean"] < high
     assert "difference" not in report["rows"]["ce"]
+
+
+def test_few_is_what_the_grouping_says():
+    one = judged("ce", 0, 1.0)
+    by_count = compare([one], "ce", "test", many_medium_few_by_count)  # fewer than 20 images
+    assert (by_count["few"], compare([one], "ce", "test")["few"]) == (["z"], ["y", "z"])
+    few = measured([one], many_medium_few_by_count(COUNTS))["few_recall"]
+    assert by_count["rows"]["ce"]["few_recall"]["mean"] == pytest.approx(100 * few.item())
 
 
 def test_a_method_against_itself_differs_by_nothing():
