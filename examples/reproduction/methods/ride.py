@@ -29,7 +29,10 @@ class Diversity:
 
         T_k = b_k + 1 - max(b),    b_k = gamma n_k / (mean of n) + 1 - gamma
 
-    The released code compares an expert with the mean of all of them, as a constant, which is nearly the same.
+    The released code compares an expert with the mean of all of them instead, as a constant.
+
+    The layers that experts share run once for each: it takes time, and BatchNorm's running statistics there move n
+    times a step. The weights that are learnt are the same.
 
     Args:
         experts: n.
