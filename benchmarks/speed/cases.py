@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.speed import inputs, peers
-from benchmarks.speed.case import Case
+from benchmarks.speed import inputs, peers, peers_of_mixes
+from benchmarks.speed.case import Case, Peer
 from benchmarks.speed.inputs import CLASS_COUNTS
+from benchmarks.speed.losses import LOSS_CASES
+from benchmarks.speed.samplers import SAMPLER_CASES
 from longtail_mix import (
     LSM,
     BalancedPairing,
     BooleanMapSaliency,
     CutMix,
     FidelityRatio,
+    FMix,
     GradCAM,
     HeadTailPairing,
     InBatch,
     LesionAwareRatio,
     MergedSaliency,
     MixUp,
+    OtherSkin,
     PaperRatio,
     PatchMixup,
+    RandomPairing,
     ReleasedRatio,
+    ResizeMix,
     SaliencyMap,
+    SaliencyMix,
     ShiftedPairing,
     SkinContrastSaliency,
+    Sometimes,
     SpectralResidualSaliency,
     SPMix,
 )
@@ -94,6 +103,16 @@ def recommended() -> SPMix:
 def every_image() -> SPMix:
     """The paper's ratio, with a partner for every image."""
     return SPMix(pairing=BalancedPairing())
+
+
+def other_skin() -> InBatch:
+    """What README begins with: the lesion of every other image on the skin of another."""
+    return InBatch(Sometimes(OtherSkin(), probability=0.5), RandomPairing())
+
+
+def _in_batch(name: str, mix: Callable[[], nn.Module], beside: tuple[Peer, ...]) -> Case:
+    """A mix of each image with the one before it."""
+    return Case(name, lambda: InBatch(mix(), ShiftedPairing()), inputs.batch, IMAGES[:2], FLOAT, beside, draws=True)
 
 
 CASES = (
@@ -228,21 +247,20 @@ CASES = (
         draws=True,
     ),
     Case("lsm", partial(LSM, 8), inputs.pairs_with_cam, IMAGES[:2], FLOAT, peers.BATCH_MIXES),
+    _in_batch("mixup_in_batch", MixUp, peers_of_mixes.MIXUPS),
+    _in_batch("cutmix_in_batch", CutMix, peers_of_mixes.CUTMIXES),
+    _in_batch("fmix_in_batch", FMix, peers_of_mixes.FMIXES),
+    _in_batch("resize_mix_in_batch", ResizeMix, peers_of_mixes.RESIZE_MIXES),
+    _in_batch("saliency_mix_in_batch", SaliencyMix, peers_of_mixes.SALIENCY_MIXES),
+    Case("other_skin", other_skin, inputs.natural_batch, IMAGES[:2], FLOAT, peers.BATCH_MIXES, draws=True),
     Case(
-        "mixup_in_batch",
-        lambda: InBatch(MixUp(), ShiftedPairing()),
-        inputs.batch,
+        "other_skin_maps",
+        other_skin,
+        inputs.natural_batch_with_lesions,
         IMAGES[:2],
         FLOAT,
         peers.BATCH_MIXES,
-    ),
-    Case(
-        "cutmix_in_batch",
-        lambda: InBatch(CutMix(), ShiftedPairing()),
-        inputs.batch,
-        IMAGES[:2],
-        FLOAT,
-        peers.BATCH_MIXES,
+        draws=True,
     ),
     # Looking at a model
     Case(
@@ -251,8 +269,10 @@ CASES = (
         inputs.batch,
         ((16, 3, 224, 224), (256, 3, 224, 224)),
         FLOAT,
-        (peers.PYTORCH_GRAD_CAM,),
+        peers.LOOKING_AT_A_MODEL,
         compiles=False,
     ),
     Case("care_attention_loss", Attention, inputs.mask_and_cam, MAPS[:2], FLOAT),
+    *LOSS_CASES,
+    *SAMPLER_CASES,
 )

@@ -23,6 +23,7 @@ __all__ = [
     "mix_images",
     "natural_batch",
     "natural_batch_with_byte_maps",
+    "natural_batch_with_lesions",
     "pairs",
     "pairs_with_cam",
     "rotation",
@@ -76,6 +77,13 @@ def natural_batch(shape: Shape, dtype: torch.dtype, generator: torch.Generator) 
 def natural_batch_with_byte_maps(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
     """The same, and the images' saliency as bytes."""
     return *natural_batch(shape, dtype, generator), *images((shape[0], 1, *shape[2:]), torch.uint8, generator)
+
+
+def natural_batch_with_lesions(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """The same, and maps of a round lesion in the middle, a fifth of the image, with a soft rim."""
+    y, x = (torch.linspace(-1, 1, side, device=generator.device) for side in shape[2:])
+    lesion = ((0.6 - torch.hypot(y.unsqueeze(1), x)) * 20).sigmoid()
+    return *natural_batch(shape, dtype, generator), lesion.expand(shape[0], 1, -1, -1).contiguous()
 
 
 def mix(rows: int, columns: int, memory_format: torch.memory_format = torch.contiguous_format) -> Draw:

@@ -14,11 +14,13 @@ from benchmarks.speed.inputs import CLASS_COUNTS
 
 __all__ = [
     "BATCH_MIXES",
+    "LOOKING_AT_A_MODEL",
     "MIXES_OF_IMAGES",
+    "NUM_CLASSES",
     "ONE_LERP",
     "OPENCV_FINE_GRAINED",
     "OPENCV_SPECTRAL_RESIDUAL",
-    "PYTORCH_GRAD_CAM",
+    "images_and_labels",
     "resnet50",
     "timm_cutmix",
     "timm_mixup",
@@ -64,7 +66,7 @@ def _timm(mixup_alpha: float, cutmix_alpha: float) -> Callable[[], Operator]:
 timm_mixup, timm_cutmix = _timm(1.0, 0.0), _timm(0.0, 1.0)
 
 
-def _images_and_labels(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+def images_and_labels(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
     """The images of any mix, and labels, its own or made up: these mixes take both."""
     images, labels = inputs[:2]
     if labels.ndim != 1:
@@ -74,16 +76,16 @@ def _images_and_labels(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
 
 def _own_images_and_labels(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
     """The same for timm, which mixes in place and so gets images of its own."""
-    images, labels = _images_and_labels(inputs)
+    images, labels = images_and_labels(inputs)
     return images.clone(), labels
 
 
 BATCH_MIXES = (
-    Peer("torchvision MixUp", _torchvision("MixUp"), _images_and_labels),
-    Peer("torchvision CutMix", _torchvision("CutMix"), _images_and_labels),
+    Peer("torchvision MixUp", _torchvision("MixUp"), images_and_labels),
+    Peer("torchvision CutMix", _torchvision("CutMix"), images_and_labels),
     Peer("timm Mixup", timm_mixup, _own_images_and_labels),
-    Peer("kornia RandomMixUpV2", _kornia_mixup, _images_and_labels),
-    Peer("kornia RandomCutMixV2", _kornia_cutmix, _images_and_labels),
+    Peer("kornia RandomMixUpV2", _kornia_mixup, images_and_labels),
+    Peer("kornia RandomCutMixV2", _kornia_cutmix, images_and_labels),
 )
 
 
@@ -128,8 +130,26 @@ def _images_and_numbers(inputs: tuple[Tensor, ...]) -> tuple[Any, ...]:
     return images, *labels.tolist()
 
 
-# Not the same map: cut at zero, brought to the image's size, on the CPU as an array.
-PYTORCH_GRAD_CAM = Peer("pytorch-grad-cam", _grad_cam, _images_and_numbers)
+def _captum() -> Operator:
+    from captum.attr import LayerGradCam
+
+    models: dict[torch.device, Any] = {}
+
+    def look(images: Tensor, labels: Tensor) -> Any:
+        if images.device not in models:
+            model = resnet50().to(images.device)
+            models[images.device] = LayerGradCam(model, model.layer4)
+        return models[images.device].attribute(images, labels)
+
+    return look
+
+
+# Not the same maps: the first's are cut at zero, brought to the image's size, on the CPU as an array; the second's are
+# not stretched to [0, 1].
+LOOKING_AT_A_MODEL = (
+    Peer("pytorch-grad-cam", _grad_cam, _images_and_numbers),
+    Peer("captum LayerGradCam", _captum),
+)
 
 
 def _detector(name: str) -> Callable[[Any], Any]:

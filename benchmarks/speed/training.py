@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.speed.inputs import CLASS_COUNTS
 from benchmarks.speed.peers import timm_cutmix, timm_mixup
-from longtail_mix import LSM, CARELoss, GradCAM, SPMix
+from longtail_mix import LSM, CARELoss, GradCAM, InBatch, MixedTarget, OtherSkin, RandomPairing, Sometimes, SPMix
 from longtail_mix.saliency.token_grid import TokenGrid
 
 __all__ = ["Method", "Training", "methods"]
@@ -27,15 +27,22 @@ def methods(device: torch.device) -> dict[str, Method]:
     """What is compared: add a method here."""
     mixup, cutmix = timm_mixup(), timm_cutmix()
     spmix = SPMix(CLASS_COUNTS, mean=MEAN, std=STD).to(device)
+    other_skin = InBatch(Sometimes(OtherSkin(mean=MEAN, std=STD), 0.5), RandomPairing()).to(device)
     return {
         "nothing": mixed_by(lambda images, labels, _: (images, labels)),
         "timm mixup": mixed_by(lambda images, labels, _: mixup(images, labels)),
         "timm CutMix": mixed_by(lambda images, labels, _: cutmix(images, labels)),
         "SPMix, online": mixed_by(lambda images, labels, _: spmix(images, labels)),
         "SPMix, cached maps": mixed_by(lambda images, labels, maps: spmix(images, labels, maps)),
+        "OtherSkin, cached maps": lambda model, images, labels, maps: loss_of(model, *other_skin(images, labels, maps)),
         "CARE": care,
         "LSM": lsm,
     }
+
+
+def loss_of(model: nn.Module, mixed: Tensor, target: MixedTarget) -> Tensor:
+    """Cross entropy of mixed images under the labels of both."""
+    return target.loss(nn.CrossEntropyLoss(reduction="none"), model(mixed))
 
 
 def mixed_by(mix: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> Method:
@@ -63,17 +70,16 @@ def lsm(model: nn.Module, images: Tensor, labels: Tensor, maps: Tensor) -> Tenso
     with GradCAM(model, layer, grid) as grad_cam:
         cam = grad_cam(images, labels)
     mixed, target = LSM(images.shape[-1] // 8)(images, labels, images.flip(0), labels.flip(0), cam)
-    loss: Tensor = target.loss(nn.CrossEntropyLoss(reduction="none"), model(mixed))
-    return loss
+    return loss_of(model, mixed, target)
 
 
 def where_to_look(model: Any) -> tuple[nn.Module, Callable[[Tensor], Tensor] | None]:
     """The last layer with a place for each patch, and how its tokens lie."""
-    if hasattr(model, "blocks"):
+    if hasattr(model, "patch_embed"):
         # In the last block: of its result only the class token is read.
         height, width = model.patch_embed.grid_size
         return model.blocks[-1].norm1, TokenGrid(height, width, model.num_prefix_tokens)
-    return model.layer4, None
+    return model.layer4 if hasattr(model, "layer4") else model.bn2, None  # the last map of a ResNet, an EfficientNet
 
 
 class Training:

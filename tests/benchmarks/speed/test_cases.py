@@ -50,7 +50,15 @@ def test_names_are_given_once():
 
 
 # These have such a test of their own, with the images they are hard for; compiling them takes seconds each.
-COMPILED_ELSEWHERE = ("saliency", "spectral_residual", "boolean_map", "skin_contrast", "spmix", "spmix_released")
+COMPILED_ELSEWHERE = (
+    "saliency",
+    "spectral_residual",
+    "boolean_map",
+    "skin_contrast",
+    "other_skin",
+    "spmix",
+    "spmix_released",
+)
 
 
 @pytest.mark.parametrize(
