@@ -267,7 +267,7 @@ CASES = (
         "grad_cam_resnet50",
         LastLayerCAM,
         inputs.batch,
-        ((16, 3, 224, 224), (256, 3, 224, 224)),
+        ((16, 3, 224, 224), (4, 3, 224, 224), (256, 3, 224, 224)),
         FLOAT,
         peers.LOOKING_AT_A_MODEL,
         compiles=False,

@@ -101,6 +101,8 @@ def only_where(
     chosen: Tensor, images: Tensor, labels: Tensor, mixed: Tensor, target: MixedTarget
 ) -> tuple[Tensor, MixedTarget]:
     """The mix for the images that `chosen` [B] names; the others as they were, with their own label alone."""
+    if values_are_readable(chosen) and bool(chosen.all()):  # no copy is needed then
+        return mixed, MixedTarget(labels.long(), target.other.long(), target.lam)
     chosen_images = torch.where(chosen.view(-1, 1, 1, 1), mixed, images)
     other = torch.where(chosen, target.other, labels)
     return chosen_images, MixedTarget(labels.long(), other.long(), torch.where(chosen, target.lam, 1.0))
