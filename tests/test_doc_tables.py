@@ -190,6 +190,26 @@ def test_speed():
     assert sorted(rows.values()) == sorted(wanted)
 
 
+def test_speed_beside_peers():
+    shown = sorted(body("performance.md", "operator", "ours, ms").values())
+    wanted = []
+    for record in result("cpu_peers.json", BENCHMARKS)["records"]:
+        ours = next(1e3 * of["seconds"]["median"] for of in record["contenders"] if of["name"] == "eager")
+        peers = {of["name"]: 1e3 * of["seconds"]["median"] for of in record["contenders"] if of["role"] == "peer"}
+        in_order = ", ".join(f"{name} {time:.3g}" for name, time in sorted(peers.items(), key=lambda item: item[1]))
+        wanted.append([f"{ours:.3g}", in_order, f"{ours / min(peers.values()):.2f}"])
+    assert shown == sorted(wanted)
+
+
+def test_steps():
+    records = result("cpu_steps.json", BENCHMARKS)["records"]
+    rows = body("performance.md", "", *(f"{record['model']}, ms" for record in records))
+    assert rows.keys() == records[0]["methods"].keys()
+    for method, cells in rows.items():
+        of = [record["methods"][method] for record in records]
+        assert cells == [f"{1e3 * one['seconds']['median']:.0f} ({100 * one['added']:+.1f} %)" for one in of]
+
+
 def test_growth():
     rows = body("performance.md", "", "sizes", "ms")
     for name, series in result("cpu_growth.json", BENCHMARKS)["series"].items():
