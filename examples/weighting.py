@@ -4,6 +4,7 @@
     python examples/weighting.py isic2018 --jobs 2          the images under ISIC2018_ROOT, from ImageNet weights
     python examples/weighting.py paper                      VGG16 and CBAM end to end with Adam: Tables 2 and 3
     python examples/weighting.py paper-sgd                  likewise with SGD and Nesterov's momentum: Tables 4 and 5
+    python examples/weighting.py gamma                      gamma of the focal loss, chosen on validation lesions
 
 Rows are NETWORK-LOSS-WEIGHTS, as hierarchical-focal-es; all of them without --methods. A seed is a split. Every image
 is under white light. Every training has a folder, OUT/METHOD/seed-S, and goes on where it was killed. Under OUT:
@@ -21,7 +22,7 @@ from pathlib import Path
 from reproduction.criteria.losses import AnyWeighting
 from reproduction.criteria.weightings import ClassBalanced, EasyFirst, EffectiveNumber, HardFirst, NoWeights
 from reproduction.data.frames import Squash
-from reproduction.data.isic2018 import ISIC2018, SplitOfSeed
+from reproduction.data.isic2018 import ISIC2018, SplitOfSeed, Stratified
 from reproduction.data.synthetic import Synthetic
 from reproduction.data.white_light import WhiteLight
 from reproduction.methods.diagnosis import Flat, Hierarchical
@@ -50,6 +51,12 @@ ROWS = {
     for network, kind in (("flat", Flat), ("hierarchical", Hierarchical))
     for loss, gamma in (("ce", 0.0), ("focal", 1.0))
     for name, weighting in WEIGHTINGS.items()
+}
+# Other gammas of the focal loss; 0 is cross entropy.
+ROWS |= {
+    f"{network}-focal{gamma:g}-none": kind(gamma)
+    for network, kind in (("flat", Flat), ("hierarchical", Hierarchical))
+    for gamma in (0.5, 2.0, 5.0)
 }
 OUT = Path("runs/weighting")
 SKIN = WhiteLight(ISIC2018(SplitOfSeed(0.2)))
@@ -89,6 +96,15 @@ FORMS = {
     "paper": ("Tables 2 and 3", study(SKIN, paper(Adam(1e-5)), "paper")),
     "paper-sgd": ("Tables 4 and 5", study(SKIN, paper(SGD(1e-4, 0.0, nesterov=True)), "paper-sgd")),
 }
+FORMS["gamma"] = (
+    "the hierarchical network's gamma, judged on a tenth of the lesions; no test",
+    Study(
+        WhiteLight(ISIC2018(Stratified(0.2, val_fraction=0.1))),
+        REAL,
+        tuple(f"hierarchical-{loss}-none" for loss in ("ce", "focal0.5", "focal", "focal2", "focal5")),
+        out=OUT / "gamma",
+    ),
+)
 FORMS |= short_form(FORMS["isic2018"][1], ("flat-ce-none", "flat-ce-es", "hierarchical-ce-es"))
 FORMS |= own_data(FORMS["isic2018"][1], tuple(name for name in ROWS if name.startswith("flat")))
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from matplotlib.figure import Figure
 
 import care
 from reproduction.criteria.losses import CrossEntropy, Focal
@@ -14,12 +16,14 @@ from reproduction.data.boxes import BooleanMap, Boxes, Segmented
 from reproduction.data.isic2018 import ISIC2018, Stratified
 from reproduction.data.maps import FineGrained, SkinContrast
 from reproduction.data.pneumonia import Pneumonia
+from reproduction.data.task import Images
 from reproduction.methods.care import CARE, Continued, Plain
 from reproduction.methods.sampling import ByClass
 from reproduction.methods.siamese import Siamese
 from reproduction.reports.printed import CARE_SKIN
 from reproduction.reports.program import run
 from reproduction.training.describe import describe
+from reproduction.training.judging import Judged
 from reproduction.training.printed_views import TurnedViews
 
 
@@ -130,6 +134,24 @@ def test_the_printed_figures():
         "da+care": (60.3, 0.885, 56.2),
     }
     assert CARE_SKIN.keys() <= care.ROWS.keys()
+
+
+@pytest.mark.parametrize(
+    ("form", "shown"),
+    [("paper", "52.2 / 50 | 0.962 / 0.9 | 74.1 / 70"), ("pneumonia", "7.4 / 50 | 0.663 / 0.9 | 56.8 / 70")]
+    + [(form, None) for form in ("paper-vgg19", "isic2018", "short")],
+)
+def test_they_stand_beside_ours_for_the_papers_own_recipe_and_images_alone(form, shown, monkeypatch, tmp_path):
+    row = {"rarest_recall": {"mean": 50.0}, "auc": 0.9, "mca": {"mean": 70.0}}
+    monkeypatch.setattr(care, "summarise", lambda *_: {"ce": row})
+    monkeypatch.setattr(care, "tables", lambda _: "tables")
+    monkeypatch.setattr(care, "curves", lambda _: Figure())
+    side = Images(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), torch.tensor([0]), ("a",))
+    text = care.report(replace(care.FORMS[form][1], out=tmp_path), [Judged("ce", 0, {}, side, {})])
+    assert text.startswith("tables")
+    assert ("printed / ours" in text) == (shown is not None)
+    assert shown is None or f"| ce | {shown} |" in text
+    assert (tmp_path / "report.md").read_text() == text + "\n"
 
 
 def test_runs_both_stages_and_reports(tmp_path, monkeypatch, capsys):

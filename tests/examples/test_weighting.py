@@ -7,10 +7,11 @@ import pytest
 
 import weighting
 from reproduction.criteria.weightings import ClassBalanced, EasyFirst, EffectiveNumber, HardFirst, NoWeights
-from reproduction.data.isic2018 import ISIC2018, SplitOfSeed
+from reproduction.data.isic2018 import ISIC2018, SplitOfSeed, Stratified
 from reproduction.data.white_light import WhiteLight
 from reproduction.methods.diagnosis import Flat, Hierarchical
 from reproduction.reports.program import run
+from reproduction.reports.weighting import loss_name
 from reproduction.training.describe import describe
 from reproduction.training.train import steps_of
 
@@ -29,7 +30,20 @@ def test_the_rows_are_the_tables():
         for loss, gamma in (("ce", 0.0), ("focal", 1.0)):
             expected[f"flat-{loss}-{name}"] = Flat(gamma, own, 0.6)
             expected[f"hierarchical-{loss}-{name}"] = Hierarchical(gamma, own, 1.0, 64)
+    for gamma, name in ((0.5, "0.5"), (2.0, "2"), (5.0, "5")):
+        expected[f"flat-focal{name}-none"] = Flat(gamma, NoWeights(), 0.6)
+        expected[f"hierarchical-focal{name}-none"] = Hierarchical(gamma, NoWeights(), 1.0, 64)
     assert expected == weighting.ROWS
+
+
+def test_gamma_is_chosen_on_validation_lesions():
+    study = weighting.FORMS["gamma"][1]
+    assert study.data == WhiteLight(ISIC2018(Stratified(0.2, val_fraction=0.1)), 6.0)
+    assert not study.test
+    assert study.recipe == weighting.FORMS["isic2018"][1].recipe
+    assert [weighting.ROWS[name].gamma for name in study.methods] == [0.0, 0.5, 1.0, 2.0, 5.0]
+    assert all(name.startswith("hierarchical") for name in study.methods)
+    assert [loss_name(name.split("-")[1]) for name in study.methods[:3]] == ["CEL", "FL, gamma 0.5", "FL"]
 
 
 @pytest.mark.parametrize(

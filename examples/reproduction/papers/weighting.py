@@ -86,5 +86,8 @@ after 600 steps, the two splits;
         ),
         "4, CBAM's maps of easy examples": "`attention-easy.png`: those that all get right",
     },
-    {"*-class-ohem": "OHEM within each class, which the paper names as future work"},
+    {
+        "*-class-ohem": "OHEM within each class, which the paper names as future work",
+        "*-focal[0-9]*-none": "other gammas; the form `gamma` judges them on validation lesions",
+    },
 )

@@ -17,6 +17,11 @@ from reproduction.training.judging import Judged
 NAMES = WEIGHTS | {"class-ohem": "class-wise OHEM"}
 
 
+def loss_name(loss: str) -> str:
+    """As the paper calls it; "focal2" is the focal loss with a gamma of 2."""
+    return LOSSES.get(loss, f"FL, gamma {loss.removeprefix('focal')}")
+
+
 def printed(network: str, optimiser: str, loss: str, weights: str) -> list[float] | None:
     """Acc, BAcc, mPR, mF1 as the paper has them, or None where it has no such row."""
     rows = {row.method: row.values() for row in table(network, optimiser).rows}
@@ -86,7 +91,7 @@ def tables(summary: Mapping[str, Any], optimiser: str, with_printed: bool) -> st
             paper = printed(network, optimiser, loss, weights) if with_printed else None
             cells = [cell(row[m]) + ("" if paper is None else f" ({paper[i]:.1f})") for i, m in enumerate(MEASURES)]
             change = cell(row["difference"]["BAcc"], "+") if "difference" in row else ""
-            lines.append(line(LOSSES[loss], [NAMES[weights], *cells, change]))
+            lines.append(line(loss_name(loss), [NAMES[weights], *cells, change]))
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -106,7 +111,7 @@ def recall_bars(summary: Mapping[str, Any]) -> Figure:
             places = [c + 0.8 * (i + 0.5) / len(rows) - 0.4 for c in range(len(means))]
             axis.bar(places, means, 0.8 / len(rows), yerr=ends, label=NAMES[weights], error_kw={"lw": 0.7})
         classes = list(next(iter(rows.values())))
-        axis.set(title=f"{network}, {LOSSES[loss]}", ylabel="recall, %", ylim=(0, 100))
+        axis.set(title=f"{network}, {loss_name(loss)}", ylabel="recall, %", ylim=(0, 100))
         axis.set_xticks(range(len(classes)), classes)
         axis.legend(ncols=6, fontsize=8)
     return figure

@@ -94,8 +94,9 @@ class SPMix(Module):
     without a tail or without a head, come back as they were; in evaluation mode all images do.
 
     The steps are modules that can be exchanged: `saliency` finds what must stay, `pairing` decides who is mixed with
-    whom, `recipe` turns two saliency maps into a ratio for each patch. ``SPMix()`` is the paper's method;
-    :meth:`released` is what the authors' released code does instead.
+    whom, `recipe` turns two saliency maps into a ratio for each patch. ``SPMix()`` has the paper's ratio and mixes
+    images, where the paper mixes features: :meth:`mix` and :class:`~longtail_mix.MixInside` do that. :meth:`released`
+    has the ratio of the authors' released code.
 
     Args:
         class_counts: training images per class [K], position k for label k, as ``torch.bincount(train_labels)`` gives

@@ -97,6 +97,7 @@ def test_the_draw_repeats_and_has_the_probability():
     again, pose_again = mix.draw(20_000, 8, torch.Generator().manual_seed(3))
     assert torch.equal(first, again)
     assert torch.equal(pose, pose_again)
+    assert pose.shape == (20_000, 4)
     assert first.float().mean() == pytest.approx(0.3, abs=0.02)
 
 
