@@ -24,6 +24,8 @@ def test_code_block(block, monkeypatch):
     if "findings" in names:
         assert names["volumes"].shape == (4, 1, 16, 32, 32)
         assert ((names["soft"] >= 0) & (names["soft"] <= 1)).all()
+        of_soft = torch.nn.functional.binary_cross_entropy_with_logits(names["logits"], names["soft"])
+        torch.testing.assert_close(names["loss"], of_soft)
     if "folds" in names:
         assert sorted(set(names["folds"].tolist())) == [0, 1, 2, 3]
     if "pixel_classes" in names:

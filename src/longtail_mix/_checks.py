@@ -141,8 +141,28 @@ def check_integers(tensor: Tensor, name: str, what: str = "values") -> None:
         raise TypeError(f"{name}: expected integer {what}, got {tensor.dtype}{hint}")
 
 
+def check_target(labels: Tensor, num_classes: int | None = None, name: str = "labels") -> None:
+    """Integer labels [B], or for each image a share of each class in [0, 1]: [B, K], floating point."""
+    if not isinstance(labels, Tensor) or labels.ndim != 2:
+        check_labels(labels, num_classes, name)
+        return
+    if not labels.is_floating_point():
+        raise TypeError(
+            f"{name}: expected 0.0 and 1.0 for each class in labels [B, K], as float() makes, got {labels.dtype}"
+        )
+    check_share(labels, name)
+    if labels.shape[1] == 0 or num_classes not in (None, labels.shape[1]):
+        expected = "one or more" if num_classes is None else num_classes
+        raise ValueError(f"{name}: expected a share for each of {expected} classes, got shape {list(labels.shape)}")
+
+
 def check_labels(labels: Tensor, num_classes: int | None = None, name: str = "labels") -> None:
     """Integer labels [B], at least 0, and at most ``num_classes - 1`` where a number of classes is given."""
+    if isinstance(labels, Tensor) and labels.ndim == 2 and labels.is_floating_point():
+        raise ValueError(
+            f"{name}: expected one class for each image [B], got several, {list(labels.shape)}; those go through "
+            'pairings and mixes without class counts, and target.loss(nn.BCEWithLogitsLoss(reduction="none"), logits)'
+        )
     check_integers(labels, name, "labels")
     if labels.ndim != 1:
         raise ValueError(f"{name}: expected labels [B], got shape {list(labels.shape)}")
@@ -292,6 +312,11 @@ def check_whole(value: object, name: str, lowest: int | None, highest: int = LAR
             raise ValueError(f"{name}: expected at least {lowest}, got {number}")
         if number > highest:
             raise ValueError(f"{name}: expected at most {highest}, got {number}")
+
+
+def written(size: Sequence[int]) -> str:
+    """A size as errors write it: 4x8."""
+    return "x".join(str(number) for number in size)
 
 
 def check_fits(number: int, name: str) -> None:

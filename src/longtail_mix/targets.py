@@ -15,6 +15,7 @@ from longtail_mix._checks import (
     check_labels,
     check_same_device,
     check_share,
+    check_target,
     check_tensor,
     check_whole,
     values_are_readable,
@@ -32,13 +33,16 @@ class _Parts(NamedTuple):
 class MixedTarget(_Parts):
     """Labels of mixed images: ``lam`` of each belongs to `labels`, the rest to `other`.
 
+    A label is a class, or a row with a share of each class: 0.0 and 1.0 where an image has several classes.
+
     A named tuple of tensors, so that data loaders, pinned memory, ``torch.compile``, accelerate and Lightning move it
     as they move a batch. It has :meth:`to`, for timm's prefetcher, and is also made from one iterable of its parts, as
     the Trainer of Hugging Face makes every tuple anew. Its methods check it.
 
     Args:
-        labels: classes of the first images of the pairs [B], integers.
-        other: classes of their partners [B], integers.
+        labels: classes of the first images of the pairs [B], integers; or a share of each class in [0, 1] [B, K],
+            floating point.
+        other: those of their partners, likewise.
         lam: the share of `labels` in the target [B], floating point in [0, 1].
 
     Example:
@@ -49,6 +53,13 @@ class MixedTarget(_Parts):
         >>> logits = torch.zeros(2, 3)
         >>> target.loss(torch.nn.CrossEntropyLoss(reduction="none"), logits)
         tensor(1.0986)
+
+        Several classes an image:
+
+        >>> findings, others = torch.tensor([[1.0, 0.0, 1.0]]), torch.tensor([[0.0, 0.0, 1.0]])
+        >>> target = MixedTarget(findings, others, torch.tensor([0.75]))
+        >>> target.soft(3), target.loss(torch.nn.BCEWithLogitsLoss(reduction="none"), torch.zeros(1, 3))
+        (tensor([[0.7500, 0.0000, 1.0000]]), tensor(0.6931))
     """
 
     __slots__ = ()
@@ -69,13 +80,13 @@ class MixedTarget(_Parts):
 
     @classmethod
     def hard(cls, labels: Tensor) -> MixedTarget:
-        """The labels of images that are not mixed: `lam` is 1 for each of [B]."""
-        check_labels(labels)
-        labels = labels.long()
+        """The labels of images that are not mixed, [B] or [B, K]: `lam` is 1 for each."""
+        check_target(labels)
+        labels = as_target(labels)
         return cls(labels, labels, torch.ones(len(labels), device=labels.device))
 
     def soft(self, num_classes: int) -> Tensor:
-        """Class probabilities [B, num_classes], in the dtype of `lam`; each row sums to 1.
+        """The share of each class [B, num_classes], in the dtype of `lam`; of classes each row sums to 1.
 
         Raises:
             TypeError, ValueError: labels outside ``0 .. num_classes - 1``, `lam` outside [0, 1], lengths or devices
@@ -84,7 +95,10 @@ class MixedTarget(_Parts):
         check_whole(num_classes, "num_classes", 1, MOST_CLASSES)
         self.check(num_classes)
         lam = self.lam.unsqueeze(1)
-        first, second = (F.one_hot(labels.long(), num_classes) for labels in (self.labels, self.other))
+        first, second = (
+            labels.to(lam.dtype) if labels.is_floating_point() else F.one_hot(labels.long(), num_classes)
+            for labels in (self.labels, self.other)
+        )
         return lam * first + (1 - lam) * second
 
     def losses(self, per_sample_criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Tensor:
@@ -92,7 +106,8 @@ class MixedTarget(_Parts):
 
         Args:
             per_sample_criterion: takes logits and integer labels [B] and returns [B], as
-                ``nn.CrossEntropyLoss(reduction="none")`` does.
+                ``nn.CrossEntropyLoss(reduction="none")`` does. With labels [B, K] it may also return one loss for each
+                class [B, K], as ``nn.BCEWithLogitsLoss(reduction="none")``; their mean is the image's.
             logits: [B, K] or whatever the criterion takes.
 
         Raises:
@@ -102,16 +117,21 @@ class MixedTarget(_Parts):
         check_callable(per_sample_criterion, "per_sample_criterion", "a function of logits and labels")
         check_tensor(logits, "logits")
         check_same_device(self.labels, logits, "labels", "logits")
-        # int64, because torch's losses take no other labels.
-        first, second = (per_sample_criterion(logits, labels.long()) for labels in (self.labels, self.other))
-        for loss in (first, second):
-            check_tensor(loss, "per_sample_criterion")
-            if loss.shape != self.lam.shape:
-                raise ValueError(
-                    f"per_sample_criterion: expected one loss for each of {len(self.lam)} images "
-                    f'(reduction="none"), got shape {list(loss.shape)}'
-                )
+        first, second = (self._each(per_sample_criterion, logits, labels) for labels in (self.labels, self.other))
         return self.lam * first + (1 - self.lam) * second
+
+    def _each(self, criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels: Tensor) -> Tensor:
+        """One loss for each image [B]."""
+        loss = criterion(logits, as_target(labels))
+        check_tensor(loss, "per_sample_criterion")
+        if labels.ndim == 2 and loss.shape == labels.shape:
+            return loss.mean(1)
+        if loss.shape != self.lam.shape:
+            raise ValueError(
+                f"per_sample_criterion: expected one loss for each of {len(self.lam)} images "
+                f'(reduction="none"), got shape {list(loss.shape)}'
+            )
+        return loss
 
     def loss(self, per_sample_criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Tensor:
         """The mean of :meth:`losses` over the batch, a scalar; zero, with a graph, for an empty batch."""
@@ -122,15 +142,18 @@ class MixedTarget(_Parts):
         """Raise unless the three tensors fit each other and are in range."""
         if num_classes is not None:
             check_whole(num_classes, "num_classes", 1, MOST_CLASSES)
-        check_labels(self.labels, num_classes)
-        check_labels(self.other, num_classes, "other")
+        check_target(self.labels, num_classes)
+        check_target(self.other, num_classes, "other")
         check_share(self.lam, "lam")
-        for tensor, name in ((self.other, "other"), (self.lam, "lam")):
+        for tensor, name, shape in ((self.other, "other", self.labels.shape), (self.lam, "lam", self.labels.shape[:1])):
             check_same_device(self.labels, tensor, "labels", name)
-            if tensor.shape != self.labels.shape:
-                raise ValueError(
-                    f"{name}: expected shape {list(self.labels.shape)} like labels, got {list(tensor.shape)}"
-                )
+            if tensor.shape != shape:
+                raise ValueError(f"{name}: expected shape {list(shape)} like labels, got {list(tensor.shape)}")
+
+
+def as_target(labels: Tensor) -> Tensor:
+    """Labels as a target holds them: classes as int64, as torch's losses take no others; shares as they are."""
+    return labels if labels.is_floating_point() else labels.long()
 
 
 Target: TypeAlias = Tensor | MixedTarget
@@ -147,7 +170,7 @@ def soft_labels(target: Target, num_classes: int) -> Tensor:
 
     Raises:
         TypeError, ValueError: labels out of range, shares of another shape, or (on the CPU, uncompiled) shares that
-            are negative or do not sum to 1.
+            are negative or do not sum to 1, as those of an image with several classes.
 
     Example:
         >>> soft_labels(torch.tensor([2, 0]), 3)
@@ -155,7 +178,9 @@ def soft_labels(target: Target, num_classes: int) -> Tensor:
                 [1., 0., 0.]])
     """
     if isinstance(target, MixedTarget):
-        return target.soft(num_classes)
+        if not target.labels.is_floating_point():
+            return target.soft(num_classes)
+        target = target.soft(num_classes)
     check_tensor(target, "target")
     if not target.is_floating_point():
         check_labels(target, num_classes, "target")
@@ -168,6 +193,8 @@ def soft_labels(target: Target, num_classes: int) -> Tensor:
         if not ((target >= 0).all() and ((sums - 1).abs() <= 0.02).all()):
             raise ValueError(
                 "target: expected shares of at least 0 that sum to 1 for each image, "
-                f"got a smallest share of {target.min():.3g} and sums of {sums.min():.3g} to {sums.max():.3g}"
+                f"got a smallest share of {target.min():.3g} and sums of {sums.min():.3g} to {sums.max():.3g}; several "
+                'classes an image need a loss for each class, as target.loss(nn.BCEWithLogitsLoss(reduction="none"), '
+                "logits) of a MixedTarget"
             )
     return target

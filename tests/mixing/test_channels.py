@@ -1,4 +1,4 @@
-"""Images of other channels than three, volumes, and several classes an image: mixed, or told the way out."""
+"""Images of other channels than three: mixed, or told the way out."""
 
 import pytest
 import torch
@@ -6,12 +6,9 @@ from torch import nn
 
 from longtail_mix import (
     BooleanMapSaliency,
-    CutMix,
     HeadTailPairing,
     InBatch,
     KeepLabels,
-    MixUp,
-    RandomPairing,
     SaliencyMap,
     SkinContrastSaliency,
     SpectralResidualSaliency,
@@ -71,34 +68,3 @@ def test_a_detector_that_cannot_look_says_what_to_give(saliency, channels, name)
     message = rf"images: expected RGB images \[B, 3, H, W\] for {name}.*; give the maps, or a saliency for such images"
     with pytest.raises(ValueError, match=message):
         SPMix([9, 1], saliency=saliency)(some(channels), LABELS)
-
-
-@pytest.mark.parametrize("mix", [MixUp(), CutMix()])
-def test_volumes_are_told_the_way_out_and_it_works(mix):
-    volumes = some(2, 5, 8, 8)
-    in_batch = InBatch(mix, RandomPairing())
-    with pytest.raises(
-        ValueError, match=r"images \[B, C, H, W\], got .*; a volume is mixed as flatten\(1, 2\), all sl"
-    ):
-        in_batch(volumes, LABELS)
-    mixed, _, record = in_batch.with_record(volumes.flatten(1, 2), LABELS)
-    mixed = mixed.unflatten(1, (2, 5))
-    share = record.share(8, 8).float()
-    for i in range(4):
-        for depth in range(5):  # every slice alike
-            expected = share[i] * volumes[i, :, depth] + (1 - share[i]) * volumes[record.partner[i], :, depth]
-            torch.testing.assert_close(mixed[i, :, depth], expected)
-
-
-def test_several_classes_are_told_the_way_out_and_it_works():
-    films, findings = some(1), torch.tensor([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1]])
-    in_batch = InBatch(MixUp(), RandomPairing())
-    with pytest.raises(
-        ValueError, match=r"labels: expected one label for each image \[B\].*give torch.arange\(B\) and"
-    ):
-        in_batch(films, findings)
-    _, target = in_batch(films, torch.arange(4))
-    soft = target.lam[:, None] * findings[target.labels] + (1 - target.lam[:, None]) * findings[target.other]
-    assert nn.functional.binary_cross_entropy_with_logits(torch.zeros(4, 3), soft).isfinite()
-    for i, (own, other, lam) in enumerate(zip(*target, strict=True)):
-        torch.testing.assert_close(soft[i], lam * findings[own] + (1 - lam) * findings[other])

@@ -408,7 +408,11 @@ Y = torch.tensor([0, 2])
 @pytest.mark.parametrize(
     ("pairs", "error", "message"),
     [
-        ((X[0], Y, X[0], Y), ValueError, r"(first|tail): expected images \[B, C, H, W\], got shape \[3, 8, 8\]"),
+        (
+            (X[0], Y, X[0], Y),
+            ValueError,
+            r"(first|tail): expected images \[B, C, H, W\]( or volumes \[B, C, D, H, W\])?, got shape \[3, 8, 8\]",
+        ),
         (([X], Y, X, Y), TypeError, "(first|tail): expected a torch.Tensor, got list"),
         ((X.int(), Y, X.int(), Y), TypeError, "(first|tail): expected uint8 or floating-point images, got torch.int"),
         ((X[..., :0], Y, X[..., :0], Y), ValueError, "(first|tail): expected at least one pixel"),

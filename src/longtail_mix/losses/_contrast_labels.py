@@ -18,6 +18,8 @@ def check_target(target: Target, features: Tensor, whose: str, name: str) -> Non
     if isinstance(target, MixedTarget):
         target.check()
         first = target.labels
+        if first.is_floating_point():
+            soft_labels(target, first.shape[1])
     else:
         check_tensor(target, name)
         if target.is_floating_point():
@@ -44,18 +46,19 @@ def gather_target(target: Target) -> Target:
     """The labels of all ranks, in their order."""
     if isinstance(target, MixedTarget):
         return MixedTarget(_gather_labels(target.labels), _gather_labels(target.other), gather(target.lam))
-    return gather(target) if target.is_floating_point() else _gather_labels(target)
+    return _gather_labels(target)
 
 
 def _gather_labels(labels: Tensor) -> Tensor:
-    return gather(labels.long())  # gloo has no int16
+    return gather(labels if labels.is_floating_point() else labels.long())  # gloo has no int16
 
 
 def affinity(first: Target, second: Target, dtype: torch.dtype) -> Tensor:
     """The inner products of the class shares of two sets of labels, [A, B]; an empty place belongs to nobody."""
     for each in (first, second):
-        if not isinstance(each, MixedTarget) and each.is_floating_point():
-            return _shares(first, each.shape[1], dtype) @ _shares(second, each.shape[1], dtype).t()
+        labels = each.labels if isinstance(each, MixedTarget) else each
+        if labels.is_floating_point():
+            return _shares(first, labels.shape[1], dtype) @ _shares(second, labels.shape[1], dtype).t()
     # Without shares nobody says how many classes there are, and nobody needs to.
     products = [
         (labels.unsqueeze(1) == others).to(dtype) * share.unsqueeze(1) * other_share

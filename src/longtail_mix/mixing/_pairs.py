@@ -8,39 +8,35 @@ from torch import Tensor
 from longtail_mix._checks import (
     check_alike,
     check_finite,
-    check_has_pixels,
-    check_labels,
     check_map,
     check_map_form,
     check_same_device,
     check_share,
+    check_target,
     check_tensor,
     is_finite,
     values_are_readable,
 )
-from longtail_mix.targets import MixedTarget
+from longtail_mix.targets import MixedTarget, as_target
 
 
-def check_any_images(images: Tensor, name: str) -> None:
-    """Images [B,C,H,W], uint8 or floating point, of any channels, at least one pixel each."""
+def check_any_images(images: Tensor, name: str, volumes: bool = False) -> None:
+    """Images [B,C,H,W] or also volumes [B,C,D,H,W], uint8 or floating point, of any channels, at least one pixel."""
     check_tensor(images, name)
     if images.dtype != torch.uint8 and not images.is_floating_point():
         raise TypeError(f"{name}: expected uint8 or floating-point images, got {images.dtype}")
-    if images.ndim != 4:
-        way_out = "; a volume is mixed as flatten(1, 2), all slices alike" if images.ndim == 5 else ""
-        raise ValueError(f"{name}: expected images [B, C, H, W], got shape {list(images.shape)}{way_out}")
-    check_has_pixels(images, name)
+    if images.ndim != 4 and not (volumes and images.ndim == 5):
+        or_volumes = " or volumes [B, C, D, H, W]" if volumes else ""
+        way_out = "; CutMix and MixUp take volumes, others flatten(1, 2), all slices alike" if images.ndim == 5 else ""
+        raise ValueError(f"{name}: expected images [B, C, H, W]{or_volumes}, got shape {list(images.shape)}{way_out}")
+    if 0 in images.shape[2:]:
+        raise ValueError(f"{name}: expected at least one pixel, got shape {list(images.shape)}")
 
 
-def check_labelled_images(images: Tensor, labels: Tensor, name: str, labels_name: str) -> None:
-    """Images [B,C,H,W], uint8 or floating point, and an integer label for each, on one device."""
-    check_any_images(images, name)
-    if isinstance(labels, Tensor) and labels.ndim == 2:
-        raise ValueError(
-            f"{labels_name}: expected one label for each image [B], got shape {list(labels.shape)}; where an image has "
-            "several classes, give torch.arange(B) and mix the rows that the target names"
-        )
-    check_labels(labels, name=labels_name)
+def check_labelled_images(images: Tensor, labels: Tensor, name: str, labels_name: str, volumes: bool = False) -> None:
+    """Images, or also volumes, and a label for each on the same device: a class, or a share of each class."""
+    check_any_images(images, name, volumes)
+    check_target(labels, name=labels_name)
     check_same_device(images, labels, name, labels_name)
     if len(labels) != len(images):
         raise ValueError(f"{labels_name}: expected one for each of {len(images)} images, got {len(labels)}")
@@ -53,11 +49,17 @@ def check_pairs(
     second_labels: Tensor,
     first_name: str = "first",
     second_name: str = "second",
+    volumes: bool = False,
 ) -> None:
-    """Two batches of images of one shape, dtype and device, with their labels."""
-    check_labelled_images(first, first_labels, first_name, f"{first_name}_labels")
-    check_labelled_images(second, second_labels, second_name, f"{second_name}_labels")
+    """Two batches of images, or also volumes, of one shape, dtype and device, with labels of one kind."""
+    check_labelled_images(first, first_labels, first_name, f"{first_name}_labels", volumes)
+    check_labelled_images(second, second_labels, second_name, f"{second_name}_labels", volumes)
     check_alike(first, second, first_name, second_name)
+    if first_labels.shape[1:] != second_labels.shape[1:]:
+        raise ValueError(
+            f"{second_name}_labels: expected shape {list(first_labels.shape)} like {first_name}_labels, "
+            f"got {list(second_labels.shape)}"
+        )
 
 
 def check_maps(maps: Tensor, images: Tensor, name: str) -> None:
@@ -97,12 +99,18 @@ def check_mixed(mixed: Tensor, first: Tensor, second: Tensor) -> None:
         raise ValueError(f"first: expected values whose difference {first.dtype} holds, got a mix that overflows")
 
 
+def of_each(values: Tensor, images: Tensor) -> Tensor:
+    """One value for each image [B], in the shape that multiplies images or volumes: [B, 1, 1, 1] or [B, 1, 1, 1, 1]."""
+    return values.view(-1, *(1,) * (images.ndim - 1))
+
+
 def only_where(
     chosen: Tensor, images: Tensor, labels: Tensor, mixed: Tensor, target: MixedTarget
 ) -> tuple[Tensor, MixedTarget]:
     """The mix for the images that `chosen` [B] names; the others as they were, with their own label alone."""
     if values_are_readable(chosen) and bool(chosen.all()):  # no copy is needed then
-        return mixed, MixedTarget(labels.long(), target.other.long(), target.lam)
-    chosen_images = torch.where(chosen.view(-1, 1, 1, 1), mixed, images)
-    other = torch.where(chosen, target.other, labels)
-    return chosen_images, MixedTarget(labels.long(), other.long(), torch.where(chosen, target.lam, 1.0))
+        return mixed, MixedTarget(as_target(labels), as_target(target.other), target.lam)
+    chosen_images = torch.where(of_each(chosen, images), mixed, images)
+    labels = as_target(labels)
+    other = torch.where(of_each(chosen, labels), target.other, labels)
+    return chosen_images, MixedTarget(labels, other, torch.where(chosen, target.lam, 1.0))

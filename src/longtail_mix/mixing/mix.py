@@ -45,13 +45,17 @@ class Mix(Module):
 
     In evaluation mode the first images come back as they are, with their labels whole, as from dropout.
 
+    A label is a class, or a row with a share of each class: 0.0 and 1.0 where an image has several. Rules that look at
+    class counts take classes alone.
+
     Attributes:
         draws: whether the rule draws random numbers. One that draws none says False: on a CPU
             :class:`~longtail_mix.InBatch` then looks at the pairs that are mixed and at no others.
+        takes_volumes: whether :meth:`rule` makes masks for volumes too, [B, 1, d, h, w]. Default: no.
 
     Shape:
-        first [B, C, H, W], first_labels [B], second [B, C, H, W], second_labels [B], and maps [B, 1, h, w] of both for
-        a mix that looks at maps -> images [B, C, H, W], :class:`~longtail_mix.MixedTarget`.
+        first [B, C, H, W], first_labels [B] or [B, K], second [B, C, H, W], second_labels likewise, and maps
+        [B, 1, h, w] of both for a mix that looks at maps -> images [B, C, H, W], :class:`~longtail_mix.MixedTarget`.
 
     Raises:
         TypeError, ValueError: images, labels or maps that do not fit each other, NaN or infinity (values are read on
@@ -71,6 +75,7 @@ class Mix(Module):
     """
 
     draws: ClassVar[bool] = True
+    takes_volumes: bool = False
 
     def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
         """The mask, the label's weight, and how images are moved if they are; all random draws are made here."""
@@ -110,7 +115,7 @@ class Mix(Module):
         return self._mix(Pairs(first, first_labels, second, second_labels, first_map, second_map), generator)
 
     def _mix(self, pairs: Pairs, generator: torch.Generator | None) -> tuple[Tensor, MixedTarget, MixRecord]:
-        check_pairs(*pairs[:4])
+        check_pairs(*pairs[:4], volumes=self.takes_volumes)
         for maps, name in ((pairs.first_map, "first_map"), (pairs.second_map, "second_map")):
             if maps is not None:
                 check_maps(maps, pairs.first, name)

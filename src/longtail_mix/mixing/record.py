@@ -7,7 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from longtail_mix._checks import written
 from longtail_mix.mixing._moves import identity_affine, identity_grid, moved
+from longtail_mix.mixing._pairs import of_each
 from longtail_mix.mixing.patch import patch_mixup
 
 __all__ = ["MixRecord"]
@@ -25,7 +27,7 @@ class MixRecord(NamedTuple):
 
     Args:
         mask: the share of the first image, [B, 1, h, w] in [0, 1] or bool (true where the first image is); h divides
-            the images' height and w their width, so one share for an image is [B, 1, 1, 1].
+            the images' height and w their width, so one share for an image is [B, 1, 1, 1]. Of volumes [B, 1, d, h, w].
         lam: the weight of the first label [B], float32 in [0, 1].
         first_grid: where the pixels of the first image come from, [B, H, W, 2], (x, y) from -1 to 1 as
             ``F.grid_sample(align_corners=False)`` takes it; None where it was not moved.
@@ -59,15 +61,18 @@ class MixRecord(NamedTuple):
     second_affine: Tensor | None = None
     painted: Tensor | None = None
 
-    def share(self, height: int, width: int) -> Tensor:
-        """The mask on a grid of pixels [B, 1, height, width], as it is: bool or floating point."""
-        rows, columns = self.mask.shape[-2:]
-        if height % rows or width % columns:
-            raise ValueError(f"height, width: expected multiples of the mask's {rows}x{columns}, got {height}x{width}")
-        return self.mask.repeat_interleave(height // rows, -2).repeat_interleave(width // columns, -1)
+    def share(self, *size: int) -> Tensor:
+        """The mask on a grid of pixels, as it is: ``share(height, width)``; of volumes the depth comes first."""
+        grid = tuple(self.mask.shape[2:])
+        if len(size) != len(grid) or any(pixels % cells for pixels, cells in zip(size, grid, strict=True)):
+            raise ValueError(f"height, width: expected multiples of the mask's {written(grid)}, got {written(size)}")
+        share = self.mask
+        for dim, (pixels, cells) in enumerate(zip(size, grid, strict=True), 2):
+            share = share.repeat_interleave(pixels // cells, dim)
+        return share
 
     def blend(self, first: Tensor, second: Tensor) -> Tensor:
-        """Mix images or maps [B, C, H, W] as the images were, in the dtype of `first`; uint8 is rounded at the end.
+        """Mix images, maps or volumes as the images were, in the dtype of `first`; uint8 is rounded at the end.
 
         The same in plain PyTorch: ``share * moved(first) + (1 - share) * moved(second)``. Where a mix painted over the
         second image before, `second` has to be the painted one.
@@ -77,15 +82,15 @@ class MixRecord(NamedTuple):
             mixed = self.blend(first.to(torch.float32), second.to(torch.float32))
             return mixed.round_().to(torch.uint8)
         first, second = moved(first, self.first_grid), moved(second, self.second_grid)
-        height, width = first.shape[-2:]
+        size, grid = first.shape[2:], self.mask.shape[2:]
         if not self.mask.is_floating_point():
-            return torch.where(self.share(height, width), first, second)
-        if self.mask.shape[-2:] in ((1, 1), (height, width)):
+            return torch.where(self.share(*size), first, second)
+        if len(grid) == len(size) and grid in ((1,) * len(size), size):
             return torch.lerp(second, first, self.mask.to(dtype))
         return patch_mixup(first, second, self.mask)
 
     def carry(self, first: Tensor, second: Tensor) -> Tensor:
-        """Mix what cannot be averaged, as masks of lesions or classes of pixels [B, C, H, W], of any dtype.
+        """Mix what cannot be averaged, as masks of lesions or classes of pixels, of any dtype.
 
         Each pixel is that of the image with the larger share, the first at a draw; moved images are read at the
         nearest pixel.
@@ -94,12 +99,12 @@ class MixRecord(NamedTuple):
             values if grid is None else moved(values.to(torch.float64), grid, "nearest").to(values.dtype)
             for values, grid in ((first, self.first_grid), (second, self.second_grid))
         )
-        share = self.share(*first.shape[-2:])
+        share = self.share(*first.shape[2:])
         return torch.where(share >= 0.5 if share.is_floating_point() else share, first, second)
 
     def only_where(self, chosen: Tensor) -> MixRecord:
         """The record of a batch in which only the images that `chosen` [B] names were mixed."""
-        of_image = chosen.view(-1, 1, 1, 1)
+        of_image = of_each(chosen, self.mask)
         mask = torch.where(of_image, self.mask, True if self.mask.dtype == torch.bool else 1.0)
         grid, affine = self.first_grid, self.first_affine
         if grid is not None:
@@ -115,5 +120,5 @@ class MixRecord(NamedTuple):
 
 def unmixed(images: Tensor) -> MixRecord:
     """The record of images that were left as they are."""
-    mask = torch.ones(len(images), 1, 1, 1, dtype=torch.bool, device=images.device)
+    mask = of_each(torch.ones(len(images), dtype=torch.bool, device=images.device), images)
     return MixRecord(mask, torch.ones(len(images), device=images.device))

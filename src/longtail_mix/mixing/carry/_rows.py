@@ -40,6 +40,10 @@ def check_record(record: MixRecord) -> None:
     """A record, and not what comes before it in what ``with_record`` returns."""
     if not isinstance(record, MixRecord):
         raise TypeError(f"record: expected a MixRecord, as with_record returns it, got {type(record).__name__}")
+    if record.mask.ndim != 4:
+        raise ValueError(
+            f"record: expected one of images, got a mask {list(record.mask.shape)}; record.carry mixes masks of volumes"
+        )
 
 
 def check_rows(rows: Sequence[Tensor], record: MixRecord, name: str, what: str) -> None:

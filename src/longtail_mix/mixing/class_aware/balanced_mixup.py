@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_generator, check_labels, check_positive
+from longtail_mix._checks import check_generator, check_positive, check_target
+from longtail_mix.mixing._pairs import of_each
 from longtail_mix.mixing.mix import Mix, Pairs
 from longtail_mix.mixing.record import MixRecord
 
@@ -16,7 +17,7 @@ def draw_small_share(labels: Tensor, alpha: float, generator: torch.Generator | 
     """Draw from Beta(alpha, 1) for each image: ``U ** (1 / alpha)``, U uniform. Below ``alpha = 1`` most are near 0.
 
     Args:
-        labels: labels of the images [B]; only their number and device matter.
+        labels: labels of the images [B], or [B, K] of several classes; only their number and device matter.
         alpha: above 0; the mean is ``alpha / (alpha + 1)``.
         generator: on the same kind of device as `labels`.
 
@@ -24,16 +25,17 @@ def draw_small_share(labels: Tensor, alpha: float, generator: torch.Generator | 
         [B], float32, in [0, 1].
 
     Raises:
-        TypeError, ValueError: labels that are not integers [B]; `alpha` not above 0; a generator on another device.
+        TypeError, ValueError: labels that are neither integers [B] nor shares [B, K]; `alpha` not above 0; a generator
+            on another device.
 
     Example:
         >>> draw_small_share(torch.tensor([3, 0, 1]), alpha=0.2).shape
         torch.Size([3])
     """
-    check_labels(labels)
+    check_target(labels)
     check_positive(alpha, "alpha")
     check_generator(generator, labels.device)
-    return torch.empty(labels.shape, device=labels.device).uniform_(generator=generator) ** (1 / alpha)
+    return torch.empty(labels.shape[:1], device=labels.device).uniform_(generator=generator) ** (1 / alpha)
 
 
 class BalancedMixUp(Mix):
@@ -52,7 +54,7 @@ class BalancedMixUp(Mix):
 
     Shape:
         first [B, C, H, W], first_labels [B], second [B, C, H, W], second_labels [B] -> images [B, C, H, W],
-        :class:`~longtail_mix.MixedTarget`.
+        :class:`~longtail_mix.MixedTarget`. Or volumes [B, C, D, H, W].
 
     Example:
         >>> from longtail_mix import BalancedPairing, InBatch
@@ -62,6 +64,8 @@ class BalancedMixUp(Mix):
         torch.Size([4, 3])
     """
 
+    takes_volumes = True
+
     def __init__(self, alpha: float = 0.2) -> None:
         super().__init__()
         check_positive(alpha, "alpha")
@@ -70,4 +74,4 @@ class BalancedMixUp(Mix):
     def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
         """One share for all pixels of an image, mostly near 1."""
         lam = 1 - draw_small_share(pairs.first_labels, self.alpha, generator)
-        return MixRecord(lam.view(-1, 1, 1, 1), lam)
+        return MixRecord(of_each(lam, pairs.first), lam)

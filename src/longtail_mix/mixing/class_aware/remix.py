@@ -14,6 +14,7 @@ from longtail_mix._checks import (
     check_positive,
     check_tensor,
 )
+from longtail_mix.mixing._pairs import of_each
 from longtail_mix.mixing.classic import mixup
 from longtail_mix.mixing.draws import draw_lam
 from longtail_mix.mixing.mix import Mix, Pairs
@@ -109,7 +110,7 @@ class Remix(Mix):
 
     Shape:
         first [B, C, H, W], first_labels [B], second [B, C, H, W], second_labels [B] -> images [B, C, H, W],
-        :class:`~longtail_mix.MixedTarget`.
+        :class:`~longtail_mix.MixedTarget`. Or volumes [B, C, D, H, W].
 
     Example:
         >>> from longtail_mix import InBatch, RandomPairing
@@ -119,6 +120,7 @@ class Remix(Mix):
         torch.Size([4, 3])
     """
 
+    takes_volumes = True
     class_counts: Tensor
 
     def __init__(
@@ -136,7 +138,7 @@ class Remix(Mix):
         labels, other = pairs.first_labels, pairs.second_labels
         lam = draw_lam(labels, self.alpha, generator)
         weight = remix_weight(labels, other, lam, self.class_counts.to(labels.device), self.kappa, self.tau)
-        return MixRecord(lam.view(-1, 1, 1, 1), weight)
+        return MixRecord(of_each(lam, pairs.first), weight)
 
     def extra_repr(self) -> str:
         """Show the options."""

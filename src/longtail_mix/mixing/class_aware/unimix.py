@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from longtail_mix._checks import check_counted, check_counts_of_all, check_positive, check_share
+from longtail_mix.mixing._pairs import of_each
 from longtail_mix.mixing.class_aware.remix import check_counts_tensor
 from longtail_mix.mixing.draws import draw_lam
 from longtail_mix.mixing.mix import Mix, Pairs
@@ -63,7 +64,7 @@ class UniMix(Mix):
 
     Shape:
         first [B, C, H, W], first_labels [B], second [B, C, H, W], second_labels [B] -> images [B, C, H, W],
-        :class:`~longtail_mix.MixedTarget`.
+        :class:`~longtail_mix.MixedTarget`. Or volumes [B, C, D, H, W].
 
     Example:
         >>> from longtail_mix import InBatch, InverseFrequencyPairing
@@ -73,6 +74,7 @@ class UniMix(Mix):
         torch.Size([4, 3])
     """
 
+    takes_volumes = True
     class_counts: Tensor
 
     def __init__(self, class_counts: Sequence[int] | Tensor, alpha: float = 0.5) -> None:
@@ -87,7 +89,7 @@ class UniMix(Mix):
         labels = pairs.first_labels
         lam = draw_lam(labels, self.alpha, generator)
         lam = unimix_share(lam, labels, pairs.second_labels, self.class_counts.to(labels.device))
-        return MixRecord(lam.view(-1, 1, 1, 1), lam)
+        return MixRecord(of_each(lam, pairs.first), lam)
 
     def extra_repr(self) -> str:
         """Show the options."""

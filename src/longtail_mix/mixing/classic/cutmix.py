@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor
 
@@ -30,12 +32,12 @@ def cutmix(
         lam = 1 - (x2 - x1) * (y2 - y1) / (H * W)
 
     Args:
-        first: images [B, C, H, W], uint8 or floating point.
-        first_labels: their classes [B], integers.
+        first: images [B, C, H, W] or volumes [B, C, D, H, W], uint8 or floating point.
+        first_labels: their classes [B], integers; or [B, K], as in :class:`~longtail_mix.MixedTarget`.
         second: their partners, same shape, dtype and device.
         second_labels: the partners' classes [B].
-        boxes: (x1, y1, x2, y2) for each pair, [B, 4], integers; x2 and y2 are the first pixels outside. See
-            :func:`random_boxes`.
+        boxes: (x1, y1, x2, y2) for each pair, [B, 4], integers; x2 and y2 are the first pixels outside. For volumes
+            (x1, y1, z1, x2, y2, z2), [B, 6]. See :func:`random_boxes`.
 
     Returns:
         The mix, in shape and dtype of `first`, and ``MixedTarget(first_labels, second_labels, lam)``, lam float32.
@@ -52,19 +54,21 @@ def cutmix(
         (tensor([[0., 0., 0., 0.],
                 [0., 1., 1., 1.]]), tensor([0.6250]))
     """
-    check_pairs(first, first_labels, second, second_labels)
+    check_pairs(first, first_labels, second, second_labels, volumes=True)
     _check_boxes(boxes, first)
-    return blend_pairs(first, first_labels, second, second_labels, outside_boxes(boxes, *first.shape[-2:]))
+    return blend_pairs(first, first_labels, second, second_labels, outside_boxes(boxes, *first.shape[2:]))
 
 
-def outside_boxes(boxes: Tensor, height: int, width: int) -> MixRecord:
-    """The first image outside the box of each pair, the second inside; the label by area."""
-    x1, y1, x2, y2 = boxes.unbind(1)
-    inside_x = _between(x1, x2, width)
-    inside_y = _between(y1, y2, height)
-    inside = inside_y.unsqueeze(2) & inside_x.unsqueeze(1)  # [B, H, W]
-    covered = inside_x.sum(1) * inside_y.sum(1)
-    return MixRecord(~inside.unsqueeze(1), 1 - covered.to(torch.float32) / (height * width))
+def outside_boxes(boxes: Tensor, *size: int) -> MixRecord:
+    """The first image outside the box of each pair, the second inside; the label by area, a volume's by volume."""
+    low, high = (corner.flip(1).unbind(1) for corner in boxes.chunk(2, 1))  # of rows first, as `size` is
+    along = [_between(*ends) for ends in zip(low, high, size, strict=True)]
+    inside = along[0].unsqueeze(1)  # [B, 1, H], then [B, 1, H, W]
+    covered = along[0].sum(1)
+    for row in along[1:]:
+        inside = inside.unsqueeze(-1) & row.view(len(row), *(1,) * (inside.ndim - 1), row.shape[1])
+        covered = covered * row.sum(1)
+    return MixRecord(~inside, 1 - covered.to(torch.float32) / prod(size))
 
 
 def _between(low: Tensor, high: Tensor, size: int) -> Tensor:
@@ -77,13 +81,15 @@ def _check_boxes(boxes: Tensor, images: Tensor) -> None:
     check_tensor(boxes, "boxes")
     if boxes.is_floating_point() or boxes.is_complex() or boxes.dtype == torch.bool:
         raise TypeError(f"boxes: expected integers, got {boxes.dtype}")
-    if boxes.shape != (len(images), 4):
+    corners = "(x1, y1, x2, y2)" if images.ndim == 4 else "(x1, y1, z1, x2, y2, z2)"
+    if boxes.shape != (len(images), 2 * (images.ndim - 2)):
         raise ValueError(
-            f"boxes: expected one (x1, y1, x2, y2) for each of {len(images)} images, got shape {list(boxes.shape)}"
+            f"boxes: expected one {corners} for each of {len(images)} images, got shape {list(boxes.shape)}"
         )
     check_same_device(images, boxes, "first", "boxes")
     if values_are_readable(boxes):
-        turned = boxes[(boxes[:, 2] < boxes[:, 0]) | (boxes[:, 3] < boxes[:, 1])]
+        low, high = boxes.chunk(2, 1)
+        turned = boxes[(high < low).any(1)]
         if len(turned):
             raise ValueError(f"boxes: expected x1 <= x2 and y1 <= y2, got {turned[0].tolist()}")
 
@@ -96,7 +102,7 @@ class CutMix(Mix):
 
     Shape:
         first [B, C, H, W], first_labels [B], second [B, C, H, W], second_labels [B] -> images [B, C, H, W],
-        :class:`~longtail_mix.MixedTarget`.
+        :class:`~longtail_mix.MixedTarget`. Or volumes [B, C, D, H, W], and a box in three dimensions.
 
     Example:
         >>> from longtail_mix import InBatch, RandomPairing
@@ -106,6 +112,8 @@ class CutMix(Mix):
         torch.Size([4, 3])
     """
 
+    takes_volumes = True
+
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
         check_positive(alpha, "alpha")
@@ -113,6 +121,6 @@ class CutMix(Mix):
 
     def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
         """A box anywhere in the image."""
-        height, width = pairs.first.shape[-2:]
+        *depth, height, width = pairs.first.shape[2:]
         lam = draw_lam(pairs.first_labels, self.alpha, generator)
-        return outside_boxes(random_boxes(lam, height, width, generator), height, width)
+        return outside_boxes(random_boxes(lam, height, width, generator, *depth), *pairs.first.shape[2:])

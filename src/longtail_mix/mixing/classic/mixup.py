@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from longtail_mix._checks import check_positive
-from longtail_mix.mixing._pairs import check_lam, check_pairs
+from longtail_mix.mixing._pairs import check_lam, check_pairs, of_each
 from longtail_mix.mixing.draws import draw_lam
 from longtail_mix.mixing.mix import Mix, Pairs, blend_pairs
 from longtail_mix.mixing.record import MixRecord
@@ -21,8 +21,8 @@ def mixup(
     """``lam * first + (1 - lam) * second``, and the same for the labels: Zhang et al. 2018, Eq. 1.
 
     Args:
-        first: images [B, C, H, W], uint8 (mixed in float32 and rounded) or floating point.
-        first_labels: their classes [B], integers.
+        first: images [B, C, H, W] or volumes [B, C, D, H, W], uint8 (mixed in float32 and rounded) or floating point.
+        first_labels: their classes [B], integers; or [B, K], as in :class:`~longtail_mix.MixedTarget`.
         second: their partners, same shape, dtype and device.
         second_labels: the partners' classes [B].
         lam: the share of each first image [B], floating point in [0, 1]; see :func:`draw_lam`.
@@ -40,9 +40,9 @@ def mixup(
         >>> mixed.unique(), target.soft(3)
         (tensor([0.2500]), tensor([[0.7500, 0.0000, 0.2500]]))
     """
-    check_pairs(first, first_labels, second, second_labels)
+    check_pairs(first, first_labels, second, second_labels, volumes=True)
     check_lam(lam, first)
-    return blend_pairs(first, first_labels, second, second_labels, MixRecord(lam.view(-1, 1, 1, 1), lam))
+    return blend_pairs(first, first_labels, second, second_labels, MixRecord(of_each(lam, first), lam))
 
 
 class MixUp(Mix):
@@ -53,7 +53,7 @@ class MixUp(Mix):
 
     Shape:
         first [B, C, H, W], first_labels [B], second [B, C, H, W], second_labels [B] -> images [B, C, H, W],
-        :class:`~longtail_mix.MixedTarget`.
+        :class:`~longtail_mix.MixedTarget`. Or volumes [B, C, D, H, W].
 
     Example:
         >>> from longtail_mix import InBatch, RandomPairing
@@ -63,6 +63,8 @@ class MixUp(Mix):
         torch.Size([4, 3])
     """
 
+    takes_volumes = True
+
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
         check_positive(alpha, "alpha")
@@ -71,4 +73,4 @@ class MixUp(Mix):
     def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
         """One share for all pixels of an image."""
         lam = draw_lam(pairs.first_labels, self.alpha, generator)
-        return MixRecord(lam.view(-1, 1, 1, 1), lam)
+        return MixRecord(of_each(lam, pairs.first), lam)

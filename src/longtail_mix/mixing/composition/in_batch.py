@@ -13,7 +13,7 @@ from longtail_mix.mixing.mix import mix_with_record
 from longtail_mix.mixing.pairing import Pairing
 from longtail_mix.mixing.patch._patch_reference import gather
 from longtail_mix.mixing.record import MixRecord, unmixed
-from longtail_mix.targets import MixedTarget
+from longtail_mix.targets import MixedTarget, as_target
 
 __all__ = ["InBatch"]
 
@@ -44,7 +44,8 @@ class InBatch(Module):
             :class:`~longtail_mix.RandomPairing`, :class:`~longtail_mix.HeadTailPairing` and others.
 
     Shape:
-        images [B, C, H, W] and labels [B] -> images [B, C, H, W], :class:`~longtail_mix.MixedTarget`.
+        images [B, C, H, W] and labels [B] or [B, K] -> images [B, C, H, W], :class:`~longtail_mix.MixedTarget`; or
+        volumes [B, C, D, H, W], where the mix takes them.
 
     Raises:
         TypeError, ValueError: images, labels or maps that do not fit each other; and as the mix and the pairing.
@@ -84,7 +85,7 @@ class InBatch(Module):
             generator: where pairs and all else are drawn from; on the same kind of device as `images`.
         """
         if not self.training:
-            check_labelled_images(images, labels, "images", "labels")
+            check_labelled_images(images, labels, "images", "labels", volumes=True)
             return images, MixedTarget.hard(labels)
         inner = self.mix.mix if isinstance(self.mix, Sometimes) else self.mix
         if values_are_readable(images) and self.mix.training and not getattr(inner, "draws", True):
@@ -119,7 +120,8 @@ class InBatch(Module):
         partner, chosen = self.pairing.partners(labels, generator)
         if isinstance(self.mix, Sometimes):
             chosen = chosen & self.mix.draw(labels, generator)
-        mixed, other = images.clone(), labels.long().clone()
+        mixed, own = images.clone(), as_target(labels)
+        other = own.clone()
         lam = torch.ones(len(labels), device=labels.device)
         at_once = (_CHUNK_OF_DETECTOR if maps is None else _CHUNK) // (images.shape[-2] * images.shape[-1])
         for index in chosen.nonzero().squeeze(1).split(max(at_once, 2)):
@@ -129,12 +131,12 @@ class InBatch(Module):
             some, target = mix(*pairs, generator=generator)
             mixed.index_copy_(0, index, some)
             other[index], lam[index] = target.other, target.lam
-        return mixed, MixedTarget(labels.long(), other, lam)
+        return mixed, MixedTarget(own, other, lam)
 
     def _pair(
         self, images: Tensor, labels: Tensor, maps: Tensor | None, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        check_labelled_images(images, labels, "images", "labels")
+        check_labelled_images(images, labels, "images", "labels", volumes=True)
         partner, chosen = self.pairing.partners(labels, generator)
         pairs = (images, labels, images[partner], labels[partner])
         if maps is None:

@@ -56,6 +56,7 @@ class OneOf(Mix):
         if len(weights) != len(mixes) or not all(isfinite(w) and w >= 0 for w in weights) or not sum(weights):
             raise ValueError(f"weights: expected {len(mixes)} finite numbers of at least 0, not all 0, got {weights}")
         self.mixes = nn.ModuleList(mixes)
+        self.takes_volumes = all(mix.takes_volumes for mix in mixes)
         self.weights, self.each_image = tuple(weights), each_image
 
     def rule(self, pairs: Pairs, generator: torch.Generator | None = None) -> MixRecord:
@@ -68,11 +69,11 @@ class OneOf(Mix):
             chosen = chosen + (draw * total >= upto)
         chosen = chosen.expand(len(labels))
         records = [mix.rule(pairs, generator) for mix in self.mixes]  # type: ignore[operator]  # a ModuleList has no types
-        height, width = pairs.first.shape[-2:]
-        shares = [record.share(height, width) for record in records]
+        size = pairs.first.shape[2:]
+        shares = [record.share(*size) for record in records]
         mask = _pick(chosen, [share if share.is_floating_point() else share.to(torch.float32) for share in shares])
         lam = _pick(chosen, [record.lam for record in records])
-        grid, affine = pixel_grid(height, width, like=lam), identity_affine(lam)
+        grid, affine = pixel_grid(size[-2], size[-1], like=lam), identity_affine(lam)
         first = _pick_move(chosen, [(record.first_grid, record.first_affine) for record in records], grid, affine)
         second = _pick_move(chosen, [(record.second_grid, record.second_affine) for record in records], grid, affine)
         return MixRecord(mask, lam, first[0], second[0], None, first[1], second[1])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from longtail_mix._checks import MOST_CLASSES, check_callable, check_number, check_whole
 from longtail_mix._module import Module
-from longtail_mix.targets import MixedTarget, soft_labels
+from longtail_mix.targets import MixedTarget
 
 __all__ = ["SoftTargetMix"]
 
@@ -33,7 +33,8 @@ class SoftTargetMix(Module):
             with their soft targets. In evaluation mode likewise.
 
     Shape:
-        images [B, C, H, W] and labels [B] -> images [B, C, H, W] and targets [B, K] whose rows sum to 1.
+        images [B, C, H, W] and labels [B] -> images [B, C, H, W] and targets [B, K] whose rows sum to 1; or labels
+        [B, K] of several classes -> targets [B, K] of them.
 
     Raises:
         TypeError, ValueError: a smoothing out of range; and as `mix` and :meth:`MixedTarget.soft`.
@@ -69,7 +70,8 @@ class SoftTargetMix(Module):
         target: Tensor | MixedTarget = labels
         if self.mixup_enabled and self.training:
             images, target = self.mix(images, labels)
-        soft = soft_labels(target, self.num_classes)
+        target = target if isinstance(target, MixedTarget) else MixedTarget.hard(target)
+        soft = target.soft(self.num_classes)
         return images, soft * (1 - self.label_smoothing) + self.label_smoothing / self.num_classes
 
     def extra_repr(self) -> str:

@@ -58,9 +58,9 @@ class Sometimes(Module):
     ) -> tuple[Tensor, MixedTarget]:
         """Mix some of the pairs; `maps` are handed on to the mix."""
         if not self.training:
-            check_pairs(first, first_labels, second, second_labels)
+            check_pairs(first, first_labels, second, second_labels, volumes=True)
             return first, MixedTarget.hard(first_labels)
-        check_pairs(first, first_labels, second, second_labels)
+        check_pairs(first, first_labels, second, second_labels, volumes=True)
         for one in maps:
             if one is not None:
                 check_maps(one, first, "maps")
@@ -88,7 +88,7 @@ class Sometimes(Module):
     def draw(self, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Which of the pairs are mixed, [B] bool."""
         check_generator(generator, labels.device)
-        return torch.empty(labels.shape, device=labels.device).uniform_(generator=generator) < self.probability
+        return torch.empty(labels.shape[:1], device=labels.device).uniform_(generator=generator) < self.probability
 
     def extra_repr(self) -> str:
         """Show the probability."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_generator, check_labels, check_positive
+from longtail_mix._checks import check_generator, check_positive, check_target
 
 __all__ = ["draw_lam"]
 
@@ -23,7 +23,7 @@ def draw_lam(labels: Tensor, alpha: float, generator: torch.Generator | None = N
         lam = draw_lam(labels[:1], alpha).expand(len(labels))
 
     Args:
-        labels: labels of the images [B]; only their number and device matter.
+        labels: labels of the images [B], or [B, K] of several classes; only their number and device matter.
         alpha: above 0. At 1 every share is as likely, below 1 most lie near 0 or 1.
         generator: on the same kind of device as `labels`.
 
@@ -31,17 +31,18 @@ def draw_lam(labels: Tensor, alpha: float, generator: torch.Generator | None = N
         [B], float32, in [0, 1].
 
     Raises:
-        TypeError, ValueError: labels that are not integers [B]; `alpha` not above 0; a generator on another device.
+        TypeError, ValueError: labels that are neither integers [B] nor shares [B, K]; `alpha` not above 0; a generator
+            on another device.
 
     Example:
         >>> draw_lam(torch.tensor([3, 0, 1]), alpha=0.2).shape
         torch.Size([3])
     """
-    check_labels(labels)
+    check_target(labels)
     check_positive(alpha, "alpha")
     check_generator(generator, labels.device)
     # -log(U), with which U^(-1/alpha) - 1 keeps its digits; cut where float32 would overflow, so that inf * 0 is none.
-    energy = torch.empty(labels.shape, device=labels.device).exponential_(generator=generator)
+    energy = torch.empty(labels.shape[:1], device=labels.device).exponential_(generator=generator)
     radius = torch.expm1((energy / alpha).clamp(max=80.0))
     direction = torch.cos(2 * torch.pi * torch.empty_like(energy).uniform_(generator=generator))
     squared = radius * direction.square()

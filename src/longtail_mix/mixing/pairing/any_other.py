@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_generator, check_labels
+from longtail_mix._checks import check_generator, check_target
 from longtail_mix._module import Module
 from longtail_mix.mixing.pairing._partners import as_pairs
 
@@ -19,22 +19,22 @@ def random_partners(labels: Tensor, generator: torch.Generator | None = None) ->
     image is mixed with itself.
 
     Args:
-        labels: [B], integers; only their number and device matter.
+        labels: integers [B], or [B, K] of several classes; only their number and device matter.
         generator: on the same kind of device as `labels`.
 
     Returns:
         ``partner`` [B], int64, and ``mixed`` [B] bool: all true, but for a batch of one.
 
     Raises:
-        TypeError, ValueError: labels that are not integers [B], a generator on another device.
+        TypeError, ValueError: labels that are neither integers [B] nor shares [B, K], a generator on another device.
 
     Example:
         >>> random_partners(torch.tensor([3, 5]))
         (tensor([1, 0]), tensor([True, True]))
     """
-    check_labels(labels)
+    check_target(labels)
     check_generator(generator, labels.device)
-    circle = torch.empty(labels.shape, device=labels.device).uniform_(generator=generator).argsort()
+    circle = torch.empty(labels.shape[:1], device=labels.device).uniform_(generator=generator).argsort()
     partner = torch.empty_like(circle).scatter_(0, circle, circle.roll(1))
     return partner, _all_but_one(labels)
 
@@ -45,24 +45,24 @@ def shifted_partners(labels: Tensor) -> tuple[Tensor, Tensor]:
     Random only as far as the batch was shuffled.
 
     Args:
-        labels: [B], integers; only their number and device matter.
+        labels: integers [B], or [B, K] of several classes; only their number and device matter.
 
     Returns:
         ``partner`` [B], int64, and ``mixed`` [B] bool: all true, but for a batch of one.
 
     Raises:
-        TypeError, ValueError: labels that are not integers [B].
+        TypeError, ValueError: labels that are neither integers [B] nor shares [B, K].
 
     Example:
         >>> shifted_partners(torch.tensor([3, 5, 4]))
         (tensor([2, 0, 1]), tensor([True, True, True]))
     """
-    check_labels(labels)
+    check_target(labels)
     return torch.arange(len(labels), device=labels.device).roll(1), _all_but_one(labels)
 
 
 def _all_but_one(labels: Tensor) -> Tensor:
-    return torch.full(labels.shape, len(labels) > 1, device=labels.device)
+    return torch.full(labels.shape[:1], len(labels) > 1, device=labels.device)
 
 
 class RandomPairing(Module):
@@ -98,7 +98,7 @@ class ShiftedPairing(Module):
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """A partner for each image, [B], and which images have one, [B]; nothing is drawn."""
-        check_labels(labels)
+        check_target(labels)
         check_generator(generator, labels.device)
         return shifted_partners(labels)
 

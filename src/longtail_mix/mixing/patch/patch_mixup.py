@@ -16,6 +16,7 @@ from longtail_mix._checks import (
     check_whole,
     is_finite,
     values_are_readable,
+    written,
 )
 from longtail_mix._module import Module
 from longtail_mix._triton import kernels_run_on
@@ -45,11 +46,11 @@ def patch_mixup(
     plain PyTorch.
 
     Args:
-        tail: the images that keep their label: images or feature maps [B, C, H, W] (floating point or uint8), or
-            tokens [B, N, D] in row-major order of the grid.
+        tail: the images that keep their label: images or feature maps [B, C, H, W] (floating point or uint8), volumes
+            [B, C, D, H, W], or tokens [B, N, D] in row-major order of the grid.
         head: their partners, same shape, dtype and device.
         ratio: share of the tail in each patch, [B, 1, h, w] in [0, 1], floating point. h divides H and w divides W;
-            for tokens ``num_prefix_tokens + h * w == N``.
+            for tokens ``num_prefix_tokens + h * w == N``; for volumes [B, 1, d, h, w], where d divides D too.
         num_prefix_tokens: class and register tokens in front of the patch tokens; they stay the tail's.
         tail_index: [M], integers: mix ``tail[tail_index]``, as :class:`~longtail_mix.HeadTailPairing` returns it. Then
             there are M ratios and M results. Default: all of `tail` in order.
@@ -76,12 +77,18 @@ def patch_mixup(
     _check_ratio(ratio)
     check_same_device(tail, ratio, "tail", "ratio")
     check_whole(num_prefix_tokens, "num_prefix_tokens", 0)
-    if tail.ndim not in (3, 4):
-        raise ValueError(f"tail: expected [B, C, H, W] or tokens [B, N, D], got shape {list(tail.shape)}")
+    if tail.ndim not in (3, 4, 5):
+        raise ValueError(
+            f"tail: expected [B, C, H, W], [B, C, D, H, W] or tokens [B, N, D], got shape {list(tail.shape)}"
+        )
     _check_pairs(tail, head, ratio, tail_index, head_index)
     if tail.dtype != torch.uint8:
         check_floating(tail, "tail")
     _check_grid(tail, ratio, num_prefix_tokens)
+    size = tail.shape[2:]
+    if tail.ndim == 5:  # a volume is an image of its slices, one below the other
+        ratio = ratio.repeat_interleave(size[0] // ratio.shape[2], 2).flatten(2, 3)
+        tail, head = tail.flatten(2, 3), head.flatten(2, 3)
     if kernels_run_on(tail):
         mixed: Tensor = patch_mix(tail, head, ratio, tail_index, head_index, num_prefix_tokens)
     else:
@@ -89,7 +96,7 @@ def patch_mixup(
     if mixed.is_floating_point() and values_are_readable(mixed) and not is_finite(mixed):  # one pass where all is well
         check_finite(tail, "tail")
         check_finite(head, "head")
-    return mixed
+    return mixed.unflatten(2, size[:2]) if len(size) == 3 else mixed
 
 
 def _check_pairs(
@@ -110,14 +117,20 @@ def _check_pairs(
 
 
 def _check_grid(tail: Tensor, ratio: Tensor, num_prefix_tokens: int) -> None:
-    rows, columns = ratio.shape[-2:]
-    if tail.ndim == 4:
+    grid = tuple(ratio.shape[2:])
+    if len(grid) != (3 if tail.ndim == 5 else 2):
+        raise ValueError(
+            f"ratio: expected [B, 1, d, h, w] for volumes and [B, 1, h, w] for others, got shape {list(ratio.shape)} "
+            f"for {list(tail.shape)}; a ratio.unsqueeze(2) is that of all slices"
+        )
+    if tail.ndim != 3:
         if num_prefix_tokens:
             raise ValueError(f"num_prefix_tokens: expected 0 for images and feature maps, got {num_prefix_tokens}")
-        height, width = tail.shape[-2:]
-        if height % rows or width % columns:
-            raise ValueError(f"ratio: expected a grid that divides {height}x{width}, got {rows}x{columns}")
+        size = tuple(tail.shape[2:])
+        if any(pixels % patches for pixels, patches in zip(size, grid, strict=True)):
+            raise ValueError(f"ratio: expected a grid that divides {written(size)}, got {written(grid)}")
         return
+    rows, columns = grid
     patches = tail.shape[1] - num_prefix_tokens
     if patches != rows * columns:
         raise ValueError(
@@ -128,8 +141,8 @@ def _check_grid(tail: Tensor, ratio: Tensor, num_prefix_tokens: int) -> None:
 
 def _check_ratio(ratio: Tensor) -> None:
     check_floating(ratio, "ratio")
-    if ratio.ndim != 4 or ratio.shape[1] != 1 or 0 in ratio.shape[-2:]:
-        raise ValueError(f"ratio: expected [B, 1, h, w], got shape {list(ratio.shape)}")
+    if ratio.ndim not in (4, 5) or ratio.shape[1] != 1 or 0 in ratio.shape[2:]:
+        raise ValueError(f"ratio: expected [B, 1, h, w] or [B, 1, d, h, w], got shape {list(ratio.shape)}")
     check_share(ratio, "ratio")
 
 
@@ -140,7 +153,8 @@ class PatchMixup(Module):
         num_prefix_tokens: class and register tokens in front of the patch tokens; they stay the tail's.
 
     Shape:
-        tail and head [B, C, H, W] or [B, N, D], ratio [B, 1, h, w] -> the shape of tail.
+        tail and head [B, C, H, W] or [B, N, D], ratio [B, 1, h, w] -> the shape of tail; of volumes [B, C, D, H, W]
+        and ratios [B, 1, d, h, w] likewise.
 
     Example:
         >>> tokens = torch.rand(2, 1 + 14 * 14, 384)
@@ -154,7 +168,7 @@ class PatchMixup(Module):
         self.num_prefix_tokens = num_prefix_tokens
 
     def forward(self, tail: Tensor, head: Tensor, ratio: Tensor) -> Tensor:
-        """Mix tail and head with ratios [B, 1, h, w]."""
+        """Mix tail and head with a ratio for each patch."""
         return patch_mixup(tail, head, ratio, self.num_prefix_tokens)
 
     def extra_repr(self) -> str:
