@@ -586,8 +586,14 @@ def test_bad_layers(network, batch):
         GradCAM(lambda x: x, network.conv)
     with pytest.raises(ValueError, match="target_layer: expected a layer of the model, got another Conv2d"):
         GradCAM(network, nn.Conv2d(3, 3, 1))
-    with pytest.raises(TypeError, match=r"target_layer: expected torch\.nn\.Modules, got str"):
-        GradCAM(network, ["conv"])
+    with pytest.raises(TypeError, match=r"target_layer: expected a torch\.nn\.Module or its name, got int"):
+        GradCAM(network, ["conv", 1])
+    with pytest.raises(
+        ValueError, match=r"target_layer: expected the name of a layer of the model, as .*; got 'convs'"
+    ):
+        GradCAM(network, "convs")
+    with pytest.raises(TypeError, match="reshape: expected a function of a layer's output, got 14"):
+        GradCAM(network, "conv", reshape=14)
     with pytest.raises(ValueError, match="target_layer: expected at least one layer, got none"):
         GradCAM(network, [])
     with pytest.raises(RuntimeError, match="expected to be called inside"):

@@ -13,8 +13,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.hooks import RemovableHandle
 
-from longtail_mix._checks import check_floating, check_tensor
+from longtail_mix._checks import check_callable, check_floating, check_tensor
+from longtail_mix._layers import find_layer
+from longtail_mix.saliency._known_tokens import known_tokens
 from longtail_mix.saliency.cam import check_features, check_no_infinity, check_one_each, precise, weighted_map
+from longtail_mix.saliency.token_grid import TokenGrid
 
 __all__ = ["GradCAM", "grad_cam"]
 
@@ -78,10 +81,11 @@ class GradCAM:
     Args:
         model: images -> logits [B, K].
         target_layer: a module of the model whose output is a feature map [B, C, h, w], usually the last with a spatial
-            extent; or several of them. Where a layer runs more than once, its last run counts.
+            extent, or its name in ``model.named_modules()``; or several of them. Where a layer runs more than once, its
+            last run counts.
         reshape: turns a layer's output, and its gradient, into [B, C, h, w]: :class:`~longtail_mix.saliency.TokenGrid`
             for the tokens of a ViT, :func:`~longtail_mix.saliency.channels_to_front` for [B, h, w, C]. It may only
-            move and drop entries.
+            move and drop entries. The tokens of timm's and Hugging Face's ViTs are known without it.
         create_graph: whether a loss on the map reaches every weight, the second-order part included. The whole model
             then runs with a graph, and attention in its plain form, as the fused ones have no second derivative.
 
@@ -106,24 +110,20 @@ class GradCAM:
     def __init__(
         self,
         model: nn.Module,
-        target_layer: nn.Module | Sequence[nn.Module],
+        target_layer: str | nn.Module | Sequence[str | nn.Module],
         reshape: Callable[[Tensor], Tensor] | None = None,
         create_graph: bool = False,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
-        if not isinstance(target_layer, nn.Module | Sequence) or isinstance(target_layer, str):
-            raise TypeError(f"target_layer: expected torch.nn.Modules, got {type(target_layer).__name__}")
-        self.layers = (target_layer,) if isinstance(target_layer, nn.Module) else tuple(target_layer)
+        if reshape is not None:
+            check_callable(reshape, "reshape", "a function of a layer's output")
+        layers = target_layer if isinstance(target_layer, list | tuple) else (target_layer,)
+        self.layers = tuple(find_layer(model, layer, "target_layer") for layer in layers)
         if not self.layers:
             raise ValueError("target_layer: expected at least one layer, got none")
-        inside = set(model.modules())
-        for layer in self.layers:
-            if not isinstance(layer, nn.Module):
-                raise TypeError(f"target_layer: expected torch.nn.Modules, got {type(layer).__name__}")
-            if layer not in inside:
-                raise ValueError(f"target_layer: expected a layer of the model, got another {type(layer).__name__}")
         self.model, self.reshape, self.create_graph = model, reshape, create_graph
+        self._tokens = known_tokens(model)
         self._handles: list[RemovableHandle] = []
         self._outputs: dict[nn.Module, Tensor] | None = None  # None: not recording
 
@@ -187,7 +187,8 @@ class GradCAM:
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
                 if self.create_graph:
                     stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-                logits = self.model(images)
+                output = self.model(images)
+            logits: Tensor = getattr(output, "logits", output)  # a model of Hugging Face returns a record
             outputs = self._outputs
         finally:
             self._outputs = None
@@ -197,13 +198,13 @@ class GradCAM:
                     f"target_layer: expected a layer that the forward reaches, got a {type(layer).__name__} it does not"
                 )
         raw = [outputs[layer] for layer in self.layers]
-        features = [self._feature_map(output) for output in raw]
+        features = [self._feature_map(output, images) for output in raw]
         gradients = _gradients(logits, labels, raw, self.create_graph)
         for values in (*features, *gradients):
             check_no_infinity(values, "target_layer")
         maps = []
         for feature, gradient in zip(features, gradients, strict=True):
-            weights = self._feature_map(gradient).mean((2, 3), dtype=precise(gradient))
+            weights = self._feature_map(gradient, images).mean((2, 3), dtype=precise(gradient))
             maps.append(weighted_map(feature if self.create_graph else feature.detach(), weights))
         return logits, tuple(maps)
 
@@ -219,9 +220,18 @@ class GradCAM:
         self._outputs[layer] = kept
         return kept.clone()  # the next layer may work in place
 
-    def _feature_map(self, output: Tensor) -> Tensor:
-        features = output if self.reshape is None else self.reshape(output)
-        check_features(features, "the output of target_layer" if self.reshape is None else "the result of reshape")
+    def _feature_map(self, output: Tensor, images: Tensor) -> Tensor:
+        reshape = self.reshape
+        if reshape is None and output.ndim == 3:
+            laid_out = self._tokens and self._tokens.laid_out(images.shape[2:], output.shape[1])
+            if laid_out is None:
+                raise ValueError(
+                    "reshape: expected TokenGrid(height, width, num_prefix_tokens), as these tokens are not known, "
+                    f"got None and an output {list(output.shape)}"
+                )
+            reshape = TokenGrid(*laid_out)
+        features = output if reshape is None else reshape(output)
+        check_features(features, "the output of target_layer" if reshape is None else "the result of reshape")
         return features
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -17,8 +18,13 @@ from longtail_mix._checks import (
     check_tensor,
     check_whole,
 )
+from longtail_mix._layers import find_layer
+from longtail_mix.mixing._pairs import of_each
 from longtail_mix.mixing.inside._grid import fit_ratio, fit_ratio_to_tokens
+from longtail_mix.mixing.mix import Mix, mix_with_record
 from longtail_mix.mixing.patch.patch_mixup import patch_mixup
+from longtail_mix.saliency._known_tokens import known_tokens
+from longtail_mix.targets import MixedTarget
 
 __all__ = ["MixInside"]
 
@@ -40,15 +46,16 @@ class MixInside:
     with. In evaluation mode, and with other norms, two batches would give the same.
 
     The ratio's grid is brought to that of the features, as both cover the same image: where it is finer, to the mean
-    of each block (adaptive average pooling); where it is coarser, each ratio is spread over its block.
+    of each block (average pooling); where it is coarser, each ratio is spread over its block.
 
     Args:
         model: takes images, with the batch first.
         layer: a module of the model, or its name in ``model.named_modules()``; its output is mixed. It runs once in a
-            forward and returns feature maps [B, C, H, W] or tokens [B, N, D] in row-major order, and all that comes
-            after depends on that output alone: the end of a stage or block, not the inside of a shortcut.
+            forward and returns feature maps [B, C, H, W], of volumes [B, C, D, H, W], or tokens [B, N, D] in row-major
+            order, and all that comes after depends on that output alone: the end of a stage or block, not the inside of
+            a shortcut.
         num_prefix_tokens: class and register tokens in front of the patch tokens at this layer; they stay the tail's.
-            For a timm ViT that is ``model.num_prefix_tokens`` at a block and 0 at ``"patch_embed"``.
+            Default: known for the ViTs of timm and Hugging Face, 0 for other models.
 
     Raises:
         TypeError: no model, no layer, an output that is not a tensor.
@@ -69,18 +76,28 @@ class MixInside:
         >>> lam = torch.distributions.Beta(1.0, 1.0).sample([2])
         >>> with MixInside(model, "0") as mix_inside:
         ...     logits = mix_inside.within(tail, partner=torch.tensor([1, 0]), ratio=lam)
+
+        SPMix in one batch, its tail images with its head images:
+
+        >>> from longtail_mix import SPMix
+        >>> images, labels = torch.rand(4, 3, 16, 16), torch.tensor([0, 0, 0, 1])
+        >>> with MixInside(model, "0") as mix_inside:
+        ...     logits, labels = mix_inside.in_batch(SPMix([900, 5], patch_size=4), images, labels)
     """
 
-    def __init__(self, model: nn.Module, layer: str | nn.Module, num_prefix_tokens: int = 0) -> None:
+    def __init__(self, model: nn.Module, layer: str | nn.Module, num_prefix_tokens: int | None = None) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
-        check_whole(num_prefix_tokens, "num_prefix_tokens", 0)
+        if num_prefix_tokens is not None:
+            check_whole(num_prefix_tokens, "num_prefix_tokens", 0)
         self.model = model
-        self.layer = _find(model, layer)
+        self.layer = find_layer(model, layer)
+        self._tokens = known_tokens(model)
         self.num_prefix_tokens = num_prefix_tokens
         self._handle: RemovableHandle | None = None
         self._entered = False  # beside the handle, which torch.compile cannot look at
         self._mix: tuple[Tensor | None, Tensor] | None = None  # partner and ratio of the call that runs
+        self._size: Sequence[int] = ()  # of its images
         self._times = 0  # how often the layer ran in it
         self._with_gradients = False  # whether it was called with gradients on
 
@@ -103,7 +120,8 @@ class MixInside:
         Args:
             tail: the images that keep their label, [B, ...].
             head: their partners, the same shape.
-            ratio: share of the tail in [0, 1]: [B, 1, h, w], one a patch, or [B], one an image.
+            ratio: share of the tail in [0, 1]: [B, 1, h, w], one a patch (of volumes [B, 1, d, h, w]), or [B], one an
+                image.
 
         Returns:
             The output of the model for B mixed images.
@@ -134,16 +152,61 @@ class MixInside:
         check_index(partner, len(images), len(images), "partner")
         return self._run(images, partner, ratio, len(images))
 
+    def in_batch(
+        self,
+        mix: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        maps: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Any, Tensor | MixedTarget]:
+        """What the model makes of a batch that is mixed as `mix` says, but here instead of in the image.
+
+        The mix decides by the images who is mixed with whom and how much of each place stays, and says what the target
+        is. The whole of it::
+
+            _, target, record = mix.with_record(images, labels, maps, generator)
+            output = mix_inside.within(images, record.partner, record.mask)
+
+        A mask of pixels, as CutMix has it, becomes a share for each place of the features. In evaluation mode of the
+        mix, the model gets the images as they are.
+
+        Args:
+            mix: an :class:`~longtail_mix.SPMix`, or an :class:`~longtail_mix.InBatch` around a mix that leaves images
+                where they are and as they are: not ResizeMix, CopyPaste, SnapMix, OtherSkin.
+            images: [B, C, H, W].
+            labels: as `mix` takes them.
+            maps: likewise.
+            generator: likewise.
+
+        Returns:
+            The output of the model for B images, and the target: of SPMix the labels, of others a
+            :class:`~longtail_mix.MixedTarget`.
+
+        Raises:
+            TypeError, ValueError: a mix of another kind; and as the mix.
+        """
+        for part in mix.modules() if isinstance(mix, nn.Module) else ():
+            if isinstance(part, Mix) and type(part).prepare is not Mix.prepare:
+                raise TypeError(f"mix: expected one that mixes images as they are, got {type(part).__name__}")
+        _, target, record = mix_with_record(mix, images, labels, maps, generator=generator)
+        if record.partner is None:
+            raise TypeError(f"mix: expected one of a batch, as SPMix or InBatch, got {type(mix).__name__}")
+        if record.first_grid is not None or record.second_grid is not None:
+            raise TypeError(f"mix: expected one that leaves images where they are, got {mix}")
+        mask = record.mask if record.mask.is_floating_point() else record.mask.to(torch.float32)
+        return self.within(images, record.partner, mask), target
+
     def _run(self, images: Tensor, partner: Tensor | None, ratio: Tensor, pairs: int) -> Any:
         if not self._entered:
             raise RuntimeError("MixInside: expected to be called inside `with MixInside(...) as mix_inside:`")
         check_floating(ratio, "ratio")
         check_same_device(images, ratio, "images", "ratio")
-        if ratio.ndim not in (1, 4) or len(ratio) != pairs:
+        if ratio.ndim not in (1, 4, 5) or len(ratio) != pairs:
             raise ValueError(
                 f"ratio: expected [{pairs}] or [{pairs}, 1, h, w], one for each pair, got {list(ratio.shape)}"
             )
-        self._mix, self._times = (partner, ratio.view(-1, 1, 1, 1) if ratio.ndim == 1 else ratio), 0
+        self._mix, self._size, self._times = (partner, ratio), images.shape[2:], 0
         self._with_gradients = torch.is_grad_enabled()
         try:
             output = self.model(images)
@@ -178,30 +241,24 @@ class MixInside:
         images = 2 * len(ratio) if partner is None else len(ratio)
         if not isinstance(output, Tensor):
             raise TypeError(f"layer: expected one that returns a tensor, got {type(output).__name__}")
-        if output.ndim not in (3, 4) or len(output) != images:
+        if output.ndim not in (3, 4, 5) or len(output) != images:
             raise ValueError(
-                f"layer: expected features [B, C, H, W] or tokens [B, N, D] of {images} images, "
+                f"layer: expected features [B, C, H, W], [B, C, D, H, W] or tokens [B, N, D] of {images} images, "
                 f"got shape {list(output.shape)}"
             )
         tail, head = output.chunk(2) if partner is None else (output, output[partner])
-        if output.ndim == 4:
-            return patch_mixup(tail, head, fit_ratio(ratio, *output.shape[-2:]))
-        prefix = self.num_prefix_tokens
-        return patch_mixup(tail, head, fit_ratio_to_tokens(ratio, output.shape[1] - prefix), prefix)
+        fitted, prefix = self._fitted(ratio, output)
+        return patch_mixup(tail, head, fitted, prefix)
 
-
-def _find(model: nn.Module, layer: str | nn.Module) -> nn.Module:
-    if isinstance(layer, nn.Module):
-        if layer not in set(model.modules()):
-            raise ValueError(f"layer: expected a layer of the model, got another {type(layer).__name__}")
-        return layer
-    if not isinstance(layer, str):
-        raise TypeError(f"layer: expected a torch.nn.Module or its name, got {type(layer).__name__}")
-    modules: dict[str, nn.Module] = dict(model.named_modules())
-    if layer not in modules:
-        inside = layer.rpartition(".")[0]
-        while inside not in modules:  # the deepest part of the name that the model has
-            inside = inside.rpartition(".")[0]
-        near = [name for name in modules if name and name.rpartition(".")[0] == inside]
-        raise ValueError(f"layer: expected the name of a layer of the model, as {', '.join(near)}; got {layer!r}")
-    return modules[layer]
+    def _fitted(self, ratio: Tensor, output: Tensor) -> tuple[Tensor, int]:
+        """The ratio on the grid of the layer's output, and how many tokens are in front of it."""
+        if output.ndim != 3:
+            return fit_ratio(of_each(ratio, output) if ratio.ndim == 1 else ratio, *output.shape[2:]), 0
+        ratio = ratio.view(-1, 1, 1, 1) if ratio.ndim == 1 else ratio
+        tokens, prefix = output.shape[1], self.num_prefix_tokens
+        laid_out = self._tokens.laid_out(self._size, tokens) if self._tokens is not None and prefix is None else None
+        if laid_out is not None:
+            rows, columns, prefix = laid_out
+            return fit_ratio(ratio, rows, columns), prefix
+        prefix = prefix or 0
+        return fit_ratio_to_tokens(ratio, tokens - prefix), prefix
