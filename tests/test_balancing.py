@@ -11,6 +11,7 @@ from longtail_mix.sampling import (
     ClassSampler,
     ShuffledSampler,
     TwoStreamLoader,
+    balanced_probabilities,
     class_probabilities,
     square_root_probabilities,
 )
@@ -20,9 +21,19 @@ LABELS = torch.arange(3).repeat_interleave(torch.tensor(COUNTS))
 
 
 @pytest.mark.parametrize("loss", [BalancedSoftmaxLoss, LogitAdjustmentLoss])
-def test_both_at_once_is_said(loss):
+@pytest.mark.parametrize(
+    "balanced",
+    [
+        ClassSampler.balanced,
+        lambda labels: ClassSampler(labels, balanced_probabilities(COUNTS)),
+        lambda labels: ClassSampler(labels, [0.3, 0.3, 0.4]),
+        lambda labels: ClassSampler(labels, lambda _epoch: balanced_probabilities(COUNTS)),
+    ],
+    ids=["balanced", "its probabilities", "numbers", "of an epoch"],
+)
+def test_both_at_once_is_said(loss, balanced):
     criterion = loss(COUNTS)
-    sampler = ClassSampler.balanced(LABELS)
+    sampler = balanced(LABELS)
     with pytest.warns(
         UserWarning, match=rf"{type(criterion).__name__} corrects class counts of \[83, 17, 3\], and the"
     ):
@@ -35,7 +46,9 @@ def test_nothing_is_said_where_one_does():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         list(ClassSampler(LABELS, class_probabilities(COUNTS, 1)))
-        list(ClassSampler(LABELS, class_probabilities(COUNTS, 0)))  # perhaps the second of two streams
+        second = ClassSampler(LABELS, class_probabilities(COUNTS, 0))
+        second.warns = False  # of two streams that are nobody else's business
+        list(second)
         list(ClassSampler(LABELS, square_root_probabilities(COUNTS)))
         list(ShuffledSampler(103))
         list(ClassSampler.balanced(LABELS[:-1]))  # other images

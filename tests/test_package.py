@@ -179,7 +179,7 @@ HEAVY = ["cv2", "kornia", "timm", "torchvision", "matplotlib", "triton", "PIL", 
 # Data flows down this list, and a module imports only from its own place and from above.
 LAYERS = [
     ["_version"],
-    ["_balancing", "_checks", "_module", "_precision", "_triton"],
+    ["_balancing", "_checks", "_layers", "_module", "_precision", "_triton"],
     ["_distributed"],
     ["_images", "class_groups", "feature_queue", "momentum", "sampling", "schedule", "targets"],
     ["color_constancy", "saliency"],
@@ -299,16 +299,45 @@ def test_the_package_says_on_one_screen_what_to_use_when():
     assert named - {"with_record", "balanced", "examples"} <= known | set(dir(longtail_mix))
 
 
-@pytest.mark.parametrize("package", ["torchmetrics", "matplotlib"])
-def test_a_missing_extra_is_named(package):
-    code = f"""
+EXTRAS = {
+    "torchmetrics": ("examples", "lm.metrics"),
+    "matplotlib": ("examples", "lm.visualize.pair_panel(*torch.rand(2, 1, 3, 32, 32), lm.SPMix())"),
+    "cv2": ("opencv", "lm.functional.lesion_regions(torch.eye(8).view(1, 1, 8, 8))"),
+}
+DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-contrib-python-headless"}  # where it is not the name of the import
+
+
+def test_a_missing_extra_is_named():
+    for package, (extra, use) in EXTRAS.items():
+        code = f"""
 import sys, torch
 sys.modules[{package!r}] = None
 import longtail_mix as lm
 try:
-    lm.metrics if {package!r} == "torchmetrics" else lm.visualize.pair_panel(*torch.rand(2, 1, 3, 32, 32), lm.SPMix())
+    {use}
 except ImportError as error:
     print(error)
 """
-    said = subprocess.check_output([sys.executable, "-c", code], text=True)
-    assert f"{package}: expected it to be installed, pip install 'longtail-mix[examples]'" in said
+        said = subprocess.check_output([sys.executable, "-c", code], text=True)
+        assert f"{package}: expected it to be installed, pip install 'longtail-mix[{extra}]'" in said
+
+
+def declared(key: str) -> set[str]:
+    """The distributions of a list in pyproject.toml."""
+    text = (PACKAGE.parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    (found,) = re.findall(rf"^{key} = \[(.*)\]$", text, re.MULTILINE)
+    return set(re.findall(r'"([\w-]+)', found))
+
+
+def test_what_is_installed_is_what_is_imported():
+    imported = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            imported |= {module.partition(".")[0] for module in modules}
+    # Triton comes with torch where it can run, and torchvision is asked for its tensors by those who have some.
+    imported -= {"longtail_mix", "triton", "torchvision", *sys.stdlib_module_names}
+    assert {DISTRIBUTIONS.get(name, name) for name in imported - set(EXTRAS)} == declared("dependencies")
+    assert set(EXTRAS) <= imported
+    assert all(DISTRIBUTIONS.get(name, name) in declared(extra) for name, (extra, _) in EXTRAS.items())

@@ -166,7 +166,7 @@ def test_masks_go_through_the_same_crop_flip_and_rotation_as_the_image():
 
 def test_opencv_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ImportError, match="connected components need OpenCV: pip install"):
+    with pytest.raises(ImportError, match="cv2: expected it to be installed, pip install 'longtail-mix.opencv"):
         lesion_regions(torch.ones(1, 1, 4, 4))
 
 

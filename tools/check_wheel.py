@@ -15,12 +15,15 @@ from pathlib import Path
 
 _NOT_OURS = (".pyc", ".pt", ".jpg", ".jpeg")
 _USE = """
+import importlib.util
 import torch
 import longtail_mix
 from longtail_mix import SPMix
 from longtail_mix.data import synthetic_dermoscopy
 
 assert "site-packages" in longtail_mix.__file__, longtail_mix.__file__
+extras = [name for name in ("timm", "torchvision", "cv2", "torchmetrics") if importlib.util.find_spec(name)]
+assert not extras, extras
 data = synthetic_dermoscopy([6, 2], size=32)
 mixed, labels = SPMix([6, 2], patch_size=8)(data.images, data.labels)
 changed = (mixed != data.images).flatten(1).any(1)

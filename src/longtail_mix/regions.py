@@ -23,6 +23,7 @@ from longtail_mix._checks import (
     check_share,
     check_tensor,
     check_whole,
+    needs_extra,
     values_are_readable,
 )
 from longtail_mix._module import Module
@@ -271,10 +272,9 @@ def _above(saliency: Tensor, threshold: Threshold) -> Tensor:
 
 def _components(above: Tensor, smallest: float) -> Tensor:
     """Boxes of the connected components of uint8 [H, W] that have `smallest` pixels or more, largest first."""
-    try:
-        import cv2
-    except ImportError as error:  # an extra, because two OpenCV wheels break each other
-        raise ImportError("connected components need OpenCV: pip install 'longtail-mix[opencv]'") from error
+    needs_extra("cv2", "opencv")  # an extra, because two OpenCV wheels break each other
+    import cv2
+
     _, _, stats, _ = cv2.connectedComponentsWithStats(above.contiguous().numpy(), connectivity=8)
     of_components = torch.from_numpy(stats).long()[1:]  # the first is what is not above
     of_components = of_components[of_components[:, cv2.CC_STAT_AREA] >= smallest]

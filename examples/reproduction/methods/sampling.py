@@ -51,7 +51,9 @@ class ByClass(Sampling):
     def __call__(self, labels: Tensor, num_classes: int, seed: int) -> EpochSampler:
         """Draws with replacement between epochs, without within a class's deck."""
         counts = torch.bincount(labels, minlength=num_classes)
-        return ClassSampler(labels, class_probabilities(counts, self.power), seed=seed)
+        sampler = ClassSampler(labels, class_probabilities(counts, self.power), seed=seed)
+        sampler.warns = False  # losses that correct frequencies get those that are drawn, from `counts`
+        return sampler
 
     def counts(self, class_counts: Sequence[int]) -> tuple[int, ...]:
         """A million times the probabilities."""

@@ -29,6 +29,9 @@ class ClassSampler(EpochSampler):
     drawn less often than it has images has none on two ranks. A rare class has to repeat its images, and then ranks
     may get the same one.
 
+    Drawing from it warns where a :class:`~longtail_mix.BalancedSoftmaxLoss` or
+    :class:`~longtail_mix.LogitAdjustmentLoss` corrects the class counts of its labels and it draws the classes (nearly)
+    evenly: the frequencies would be corrected twice.
 
     Args:
         labels: class of each image [N], integers in a tensor, an array or a list: see
@@ -40,6 +43,10 @@ class ClassSampler(EpochSampler):
         seed: another seed gives other epochs.
         rank: see :class:`~longtail_mix.sampling.EpochSampler`.
         num_replicas: likewise.
+
+    Attributes:
+        warns: whether it does. False in a :class:`~longtail_mix.sampling.TwoStreamLoader`, whose other stream may show
+            the images as they come; set it to False where you have such a stream of your own.
 
     Raises:
         TypeError, ValueError: labels that are not integers [N] from 0 to K - 1; probabilities that are not such; a
@@ -75,7 +82,7 @@ class ClassSampler(EpochSampler):
         self.class_counts = torch.bincount(labels)
         self._by_class = labels.argsort(stable=True)
         self.probabilities()  # what is wrong with them is better known now
-        self.warns = False  # whether it is known to be the only stream
+        self.warns = True
 
     @classmethod
     def balanced(
@@ -88,11 +95,6 @@ class ClassSampler(EpochSampler):
     ) -> ClassSampler:
         """Each class equally likely: ``ClassSampler(labels, balanced_probabilities(class_counts), ...)``.
 
-        And a warning, where a :class:`~longtail_mix.BalancedSoftmaxLoss` or :class:`~longtail_mix.LogitAdjustmentLoss`
-        corrects the same class counts: the frequencies would be corrected twice. A sampler from its probabilities does
-        not warn, nor does one in a :class:`~longtail_mix.sampling.TwoStreamLoader`: another stream may show the
-        images as they come.
-
         Example:
             >>> labels = [0] * 90 + [1] * 10
             >>> [labels[row] for row in ClassSampler.balanced(labels, num_samples=1000)].count(1)
@@ -104,9 +106,7 @@ class ClassSampler(EpochSampler):
         if labels.max() >= MOST_CLASSES:
             raise ValueError(f"labels: expected at most {MOST_CLASSES} classes, got a label of {labels.max()}")
         counts = torch.bincount(labels)
-        sampler = cls(labels, balanced_probabilities(counts), num_samples, seed, rank, num_replicas)
-        sampler.warns = True
-        return sampler
+        return cls(labels, balanced_probabilities(counts), num_samples, seed, rank, num_replicas)
 
     def probabilities(self) -> Tensor:
         """Those of the current epoch, float64 [K]."""
