@@ -1,4 +1,4 @@
-"""Data: folders and tables of images, ISIC 2018, made-up dermoscopy, splits by lesion, long-tailed profiles."""
+"""Data: folders and tables of images, ISIC 2018, made-up images, splits by lesion, long-tailed profiles."""
 
 from longtail_mix.class_groups import ClassGroups, many_medium_few, many_medium_few_by_count
 from longtail_mix.data.groups import group_folds, group_split
@@ -20,9 +20,11 @@ from longtail_mix.data.splits import (
     stratified_split,
 )
 from longtail_mix.data.synthetic import LESION_TYPES, SyntheticDermoscopy, synthetic_dermoscopy
+from longtail_mix.data.synthetic_films import FILM_FINDINGS, SyntheticFilms, synthetic_films
 
 __all__ = [
     "CLASSES",
+    "FILM_FINDINGS",
     "IMAGE_SUFFIXES",
     "LESION_TYPES",
     "ClassGroups",
@@ -31,6 +33,7 @@ __all__ = [
     "Isic2018",
     "Split",
     "SyntheticDermoscopy",
+    "SyntheticFilms",
     "balanced_split",
     "center_crop_square",
     "group_folds",
@@ -51,4 +54,5 @@ __all__ = [
     "squash",
     "stratified_split",
     "synthetic_dermoscopy",
+    "synthetic_films",
 ]

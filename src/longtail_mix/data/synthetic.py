@@ -9,16 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_class_counts, check_number, check_whole
+from longtail_mix.data._made_up import check_made_up, parts
 from longtail_mix.data.synthetic_evidence import LESION_TYPES, paint_lesions
 from longtail_mix.data.synthetic_lesions import draw_lesions, place_lesions, uniform
 from longtail_mix.data.synthetic_scene import draw_hairs, draw_skin, draw_tones, take_images, tint_around
 
 __all__ = ["LESION_TYPES", "SyntheticDermoscopy", "synthetic_dermoscopy"]
-
-_SMALLEST, _LARGEST = 32, 2**12
-_MOST_IMAGES = 2**17  # more do not fit in memory at once  # below that the network and the globules cannot be seen
-_PIXELS_AT_ONCE = 2**20  # bounds the memory: a chunk of images needs about 150 bytes a pixel
 
 
 class SyntheticDermoscopy(NamedTuple):
@@ -78,17 +74,7 @@ def synthetic_dermoscopy(
         >>> torch.equal(data.tints, data.labels)
         True
     """
-    counts = check_class_counts(class_counts)
-    if len(counts) > len(LESION_TYPES):
-        raise ValueError(f"class_counts: expected at most {len(LESION_TYPES)} classes, got {len(counts)}")
-    if sum(counts) > _MOST_IMAGES:
-        raise ValueError(f"class_counts: expected at most {_MOST_IMAGES} images in all, got {sum(counts)}")
-    check_whole(size, "size", _SMALLEST, _LARGEST)
-    check_whole(seed, "seed", -(2**63))
-    check_number(background_cue, "background_cue")
-    if not 0.0 <= background_cue <= 1.0:
-        raise ValueError(f"background_cue: expected a probability from 0 to 1, got {background_cue}")
-
+    counts = check_made_up(class_counts, len(LESION_TYPES), size, seed, background_cue, "background_cue")
     generator = torch.Generator().manual_seed(int(seed))
     number = sum(counts)
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
@@ -104,7 +90,7 @@ def synthetic_dermoscopy(
     tones = draw_tones(number, generator)
     images = torch.empty(number, 3, size, size, dtype=torch.uint8)
     masks = torch.empty(number, 1, size, size, dtype=torch.bool)
-    for part in torch.split(torch.arange(number), max(1, _PIXELS_AT_ONCE // size**2)):
+    for part in parts(number, size):
         shown = lesions.take(lesion_index[part])
         center = uniform(generator, len(part), 2, low=-0.25, high=0.25)
         angle = uniform(generator, len(part), high=2 * math.pi)
