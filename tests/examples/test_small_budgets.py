@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from reproduction.training.study import run_study
+from reproduction.training.run_study import run_study
 from tests.examples.program_runs import BATCH, small
 
 # Those with a second stage, an epoch at which something starts, a pace.
