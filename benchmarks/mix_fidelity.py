@@ -1,9 +1,9 @@
 """What each mix keeps of both lesions and uses of the second image's skin, against the true lesion masks.
 
 The first image of a pair is of a tail class of ISIC 2018 (ISIC2018_ROOT), the second of a head class; on made-up
-dermoscopy where the folder is not there. Mixes that look at a map get the true masks, or with --detector those of
-SkinContrastSaliency. The lesion of an image that a mix moves is looked for where it was moved to. Writes
-mix_fidelity.json and mix_fidelity.md.
+dermoscopy where the folder is not there. Mixes that look at a map get the true masks, and once more those of
+SkinContrastSaliency. The lesion of an image that a mix moves is looked for where it was moved to, and what a mix paints
+over is not there. Writes mix_fidelity.json and mix_fidelity.md.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ from longtail_mix import (
     SmoothMix,
     SnapMix,
     SPMix,
+    TokenMix,
 )
 from longtail_mix.metrics import mix_fidelity
+from longtail_mix.mixing._moves import moved
 from reproduction.training.atomic_files import write_text
 
 SUMMARY = "what each mix keeps of the lesions, against their true masks"
@@ -73,6 +75,7 @@ def mixes() -> dict[str, Mix]:
         "AttentiveMix": AttentiveMix(),
         "GuidedMixup": GuidedMixup(),
         "SnapMix": SnapMix(),
+        "TokenMix": TokenMix(),
         "PuzzleMix": PuzzleMix(),
         "LSM": LSM(block_size=16),
         "SPMix": KeepLabels(SPMix()),
@@ -95,7 +98,12 @@ def measure(mix: Mix, data: Lesions, maps: Tensor, seed: int, batch: int) -> Row
         tail_mask = record._replace(mask=whole).carry(data.masks[tail], data.masks[tail])
         head_mask = record._replace(mask=~whole).carry(data.masks[head], data.masks[head])
         share = record.share(*whole.shape[-2:]).to(torch.float32).expand(len(tail), 1, *whole.shape[-2:])
-        seen = [(part * mask).sum((1, 2, 3)) for part, mask in ((share, tail_mask), (1 - share, head_mask))]
+        hidden = torch.zeros_like(head_mask)
+        if record.painted is not None:
+            hidden = head_mask & (moved(record.painted, record.second_grid, "nearest") >= 0.5)
+        in_view = head_mask & ~hidden
+        seen = [(part * mask).sum((1, 2, 3)) for part, mask in ((share, tail_mask), (1 - share, in_view))]
+        share = torch.where(hidden & ~tail_mask, 1.0, share)  # nothing of a lesion leaks that was painted over
         error = (target.lam - seen[0] / (seen[0] + seen[1])).abs()  # NaN where no lesion is to see
         parts.append(torch.cat([mix_fidelity(share, tail_mask, head_mask), target.lam[:, None], error[:, None]], 1))
     retention, leak, background, lam, label_error = torch.cat(parts).nanmean(0).tolist()
@@ -106,7 +114,6 @@ def measure(mix: Mix, data: Lesions, maps: Tensor, seed: int, batch: int) -> Row
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", choices=tuple(READERS), help="default: the first that the environment points at")
     parser.add_argument("--images", type=int, default=300, help="so many, drawn at random (%(default)s)")
-    parser.add_argument("--detector", action="store_true", help="maps of SkinContrastSaliency, not the true masks")
     parser.add_argument("--size", type=int, default=224, help="pixels a side (%(default)s), a multiple of 16")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
@@ -116,18 +123,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Measure, print the table, write it."""
     data = READERS[options.data or available()[0]](options.size, options.images, options.seed)
-    maps = maps_of(SkinContrastSaliency(), data.images, options.batch) if options.detector else data.masks.float()
-    rows = {
-        name: measure(mix, data, maps, options.seed, options.batch) for name, mix in tqdm(mixes().items(), unit="mix")
-    }
-    text = markdown(rows)
-    setting = {name: getattr(options, name) for name in ("images", "detector", "size", "batch", "seed")}
+    rows, detected = (
+        {name: measure(mix, data, maps, options.seed, options.batch) for name, mix in tqdm(mixes().items(), unit="mix")}
+        for maps in (data.masks.float(), maps_of(SkinContrastSaliency(), data.images, options.batch))
+    )
+    text = markdown(rows, detected)
     report = {
         **describe_run(torch.device("cpu")),
         "data": data.name,
         "pairs": len(data.tail),
-        "setting": setting,
+        "setting": {name: getattr(options, name) for name in ("images", "size", "batch", "seed")},
         "rows": {name: row._asdict() for name, row in rows.items()},
+        "detected": {name: row._asdict() for name, row in detected.items()},
     }
     options.out.mkdir(parents=True, exist_ok=True)
     for name, content in (("json", json.dumps(report, indent=1) + "\n"), ("md", text)):
@@ -141,8 +148,12 @@ def maps_of(detector: nn.Module, images: Tensor, batch: int) -> Tensor:
     return torch.cat([detector(part) for part in images.split(batch)])
 
 
-def markdown(rows: dict[str, Row]) -> str:
-    """The table."""
-    lines = ["| mix | retention | leak | background | composite | label | label error |", "|" + " --- |" * 7]
-    lines += [f"| {name} | " + " | ".join(f"{value:.2f}" for value in row) + " |" for name, row in rows.items()]
+def markdown(rows: dict[str, Row], detected: dict[str, Row]) -> str:
+    """The table: all of it with the true masks, and what of it is not the label with a detector's maps."""
+    names = ("retention", "leak", "background", "composite")
+    heading = ["mix", *names, "label", "label error", *[f"{name}, detector" for name in names]]
+    lines = [f"| {' | '.join(heading)} |", "|" + " --- |" * len(heading)]
+    for name, row in rows.items():
+        cells = " | ".join(f"{value:.2f}" for value in (*row, *detected[name][:4]))
+        lines.append(f"| {name} | {cells} |")
     return "\n".join(lines) + "\n"

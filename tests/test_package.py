@@ -91,6 +91,7 @@ PUBLIC = [
     "Sometimes",
     "SpectralResidualSaliency",
     "SupervisedContrastiveLoss",
+    "TokenMix",
     "UniMix",
     "WeightedCrossEntropy",
     "__version__",

@@ -94,6 +94,7 @@ from longtail_mix.mixing import (
     SoftTargetMix,
     Sometimes,
     SPMix,
+    TokenMix,
     UniMix,
 )
 from longtail_mix.momentum import MomentumPair
@@ -201,6 +202,7 @@ __all__ = [
     "Sometimes",
     "SpectralResidualSaliency",
     "SupervisedContrastiveLoss",
+    "TokenMix",
     "UniMix",
     "WeightedCrossEntropy",
     "__version__",

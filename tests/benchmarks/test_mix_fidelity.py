@@ -8,7 +8,7 @@ import torch
 from benchmarks.__main__ import main
 from benchmarks.fidelity_data import Lesions
 from benchmarks.mix_fidelity import measure, mixes
-from longtail_mix import CopyPaste, Mix, MixRecord, SkinSwap
+from longtail_mix import CopyPaste, Mix, MixRecord, OtherSkin, SkinSwap
 
 
 class LeftHalf(Mix):
@@ -48,12 +48,21 @@ def test_a_moved_lesion_is_looked_for_where_it_went():
     assert measure(SkinSwap(edge=0), data, data.masks.float(), seed=0, batch=1).composite == 1.0
 
 
+def test_a_lesion_that_was_painted_over_is_not_there():
+    data = a_pair()
+    row = measure(OtherSkin(), data, data.masks.float(), seed=0, batch=1)
+    assert (row.retention, row.leak, row.background) == (1.0, 0.0, 1.0)
+    assert row.label_error == 0.0  # the first lesion alone is to see, and the label is its
+
+
 def test_the_whole_table(tmp_path, monkeypatch):
     for name in ("ISIC2018_ROOT", "ISIC2017_ROOT"):
         monkeypatch.delenv(name, raising=False)
     main(["mix-fidelity", "--images", "8", "--size", "32", "--batch", "4", "--out", str(tmp_path)])
     report = json.loads((tmp_path / "mix_fidelity.json").read_text())
-    assert list(report["rows"]) == list(mixes())
-    for row in report["rows"].values():
+    assert list(report["rows"]) == list(report["detected"]) == list(mixes())
+    for row in (*report["rows"].values(), *report["detected"].values()):
         assert all(0 <= value <= 1 for value in row.values())
+    assert report["rows"]["MixUp"] == report["detected"]["MixUp"]  # which looks at no map
+    assert report["rows"]["LSM"] != report["detected"]["LSM"]
     assert (tmp_path / "mix_fidelity.md").read_text().count("\n") == len(mixes()) + 2

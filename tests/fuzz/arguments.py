@@ -345,6 +345,8 @@ ARGUMENTS: dict[str, Draw] = {
     "mixes": lambda b: [lm.MixUp(), lm.CutMix()][: b.pick(2, 1)],
     "each_image": lambda b: b.pick(True, False),
     "levels": whole(3, 2, 4),
+    "tokens": whole(4, 1, 7),
+    "stays": SHARE,
     "eta": AT_LEAST_ZERO,
     "xi": number(0.8, 0, None),
     "degrees": number(180.0, 0, 30),

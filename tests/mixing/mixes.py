@@ -29,6 +29,7 @@ from longtail_mix import (
     SnapMix,
     Sometimes,
     SPMix,
+    TokenMix,
     UniMix,
 )
 
@@ -60,6 +61,7 @@ MIXES: dict[str, Callable[[], nn.Module]] = {
     "SmoothMix": SmoothMix,
     "SnapMix": lambda: SnapMix(1.0, saliency=Brightness()),
     "CopyPaste": lambda: CopyPaste(saliency=Brightness()),
+    "TokenMix": lambda: TokenMix(4, saliency=Brightness()),
     "PuzzleMix": lambda: PuzzleMix(4, beta=0.1, saliency=Brightness()),
     "Sometimes": lambda: Sometimes(MixUp(0.5), 0.7),
 }
@@ -75,6 +77,7 @@ WITH_MAPS: dict[str, Callable[[], nn.Module]] = {
     "SnapMix": SnapMix,
     "CopyPaste": CopyPaste,
     "PuzzleMix": lambda: PuzzleMix(4),
+    "TokenMix": lambda: TokenMix(tokens=3, stays=0.6),
 }
 
 

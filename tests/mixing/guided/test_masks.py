@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longtail_mix import AttentiveMix, GuidedMixup, SnapMix
+from longtail_mix import AttentiveMix, GuidedMixup, SnapMix, TokenMix
 from longtail_mix.functional import draw_lam, random_boxes
 
 SIZES = {"height": st.integers(1, 8), "width": st.integers(1, 8), "seed": st.integers(0, 2**31)}
@@ -108,3 +108,35 @@ def test_snap_mix_of_maps_of_zeros_shares_by_area():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@settings(max_examples=25)
+@given(tokens=st.integers(1, 6), stays=st.floats(0, 1), **SIZES)
+def test_token_mix_pastes_as_many_tokens_as_asked_and_weighs_them_by_maps(tokens, stays, height, width, seed):
+    first, labels, second, other, first_map, second_map = some_pairs(height * tokens, width * tokens, seed)
+    mix = TokenMix(tokens, stays)
+    mixed, target, record = mix.with_record(first, labels, second, other, first_map, second_map, generator=seeded(seed))
+    for b in range(3):
+        pasted, r1, r2 = 0, 0.0, 0.0
+        for i in range(tokens):
+            for j in range(tokens):
+                rows, columns = slice(i * height, (i + 1) * height), slice(j * width, (j + 1) * width)
+                is_first = bool(record.mask[b, 0, i * height, j * width])
+                source, pasted = (first, pasted) if is_first else (second, pasted + 1)
+                assert torch.equal(mixed[b, :, rows, columns], source[b, :, rows, columns])
+                if is_first:
+                    r1 += (first_map[b, 0, rows, columns].sum() / first_map[b].sum()).item()
+                else:
+                    r2 += (second_map[b, 0, rows, columns].sum() / second_map[b].sum()).item()
+        assert pasted == round((1 - stays) * tokens**2)
+        assert target.lam[b].item() == pytest.approx(r1 / (r1 + r2), abs=1e-5)
+
+
+def test_token_mix_pastes_rectangles():
+    first, second = torch.zeros(40, 1, 14, 14), torch.ones(40, 1, 14, 14)
+    labels, maps = torch.zeros(40, dtype=torch.long), torch.ones(2, 40, 1, 14, 14)
+    mixed, target = TokenMix(14, 0.5)(first, labels, second, labels + 1, *maps, generator=seeded(0))
+    assert target.lam.tolist() == [0.5] * 40
+    borders = (mixed.diff(dim=2) != 0).sum((1, 2, 3)) + (mixed.diff(dim=3) != 0).sum((1, 2, 3))
+    assert borders.float().mean() < 90  # of 364; tokens drawn one by one have 182
+    assert len(mixed.unique(dim=0)) == 40

@@ -26,6 +26,7 @@ from longtail_mix.mixing.guided.soft_edges import (
     soft_edges,
 )
 from longtail_mix.mixing.guided.spmix import SPMix, spmix
+from longtail_mix.mixing.guided.token_mix import TokenMix
 
 __all__ = [
     "LSM",
@@ -39,6 +40,7 @@ __all__ = [
     "SaliencyMix",
     "SkinSwap",
     "SnapMix",
+    "TokenMix",
     "area_weight",
     "block_mask",
     "fill_in",

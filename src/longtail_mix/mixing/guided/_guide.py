@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -46,3 +47,18 @@ def on_grid(given: Tensor, images: Tensor, name: str) -> Tensor:
     if given.shape[-2:] == images.shape[-2:]:
         return given
     return F.interpolate(given, images.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def semantic_share(first_map: Tensor, first: Tensor, second_map: Tensor, second: Tensor, by_area: Tensor) -> Tensor:
+    """``r1 / (r1 + r2)`` [B], r1 the share of the first map [B, 1, H, W] where `first` is true, r2 of the second.
+
+    Where the maps have nothing there, `by_area` [B]. The share of a map of zeros is 0.
+    """
+    r1, r2 = _share(first_map, first), _share(second_map, second)
+    none = r1 + r2 == 0
+    return torch.where(none, by_area, r1 / torch.where(none, 1, r1 + r2)).clamp(0, 1)
+
+
+def _share(of: Tensor, where: Tensor) -> Tensor:
+    total = of.float().sum((1, 2, 3))
+    return (of.float() * where).sum((1, 2, 3)) / torch.where(total == 0, 1, total)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from longtail_mix._checks import check_positive
 from longtail_mix.mixing._moves import affine_of_boxes, grid_of_places, places_read
 from longtail_mix.mixing.classic.cutmix import outside_boxes
 from longtail_mix.mixing.draws import draw_lam, random_boxes
-from longtail_mix.mixing.guided._guide import GuidedMix
+from longtail_mix.mixing.guided._guide import GuidedMix, semantic_share
 from longtail_mix.mixing.mix import Pairs
 from longtail_mix.mixing.record import MixRecord
 
@@ -70,10 +70,8 @@ class SnapMix(GuidedMix):
         )
         of_first, of_second = outside_boxes(first_box, height, width), outside_boxes(second_box, height, width)
         is_mixed = (of_first.lam < 1) & (of_second.lam < 1)
-        r1 = _share(self.first_map(pairs), of_first.mask)
-        r2 = _share(self.second_map(pairs), ~of_second.mask)
-        none = r1 + r2 == 0
-        lam = torch.where(none, of_first.lam, r1 / torch.where(none, 1, r1 + r2)).clamp(0, 1)
+        of_maps = self.first_map(pairs), of_first.mask, self.second_map(pairs), ~of_second.mask
+        lam = semantic_share(*of_maps, of_first.lam)
         # A box without pixels, whose pair stays as it was, counts as a pixel to keep the numbers finite.
         source, target = (
             torch.cat([box[:, :2], box[:, 2:].clamp(min=box[:, :2] + 1)], 1) for box in (second_box, first_box)
@@ -84,9 +82,3 @@ class SnapMix(GuidedMix):
         places = places.clamp(source[:, None, None, :2] + 0.5, source[:, None, None, 2:] - 0.5)
         record = MixRecord(of_first.mask, lam, second_grid=grid_of_places(places), second_affine=affine)
         return record.only_where(is_mixed)
-
-
-def _share(of: Tensor, where: Tensor) -> Tensor:
-    """How much of each map [B, 1, H, W] lies where a mask is true, [B]; 0 for a map of zeros."""
-    total = of.float().sum((1, 2, 3))
-    return (of.float() * where).sum((1, 2, 3)) / torch.where(total == 0, 1, total)
