@@ -16,6 +16,7 @@ PACKAGE = Path(longtail_mix.__file__).parent
 PUBLIC = [
     "CMO",
     "LSM",
+    "AlignFeatures",
     "AttentiveMix",
     "BalancedContrastiveLoss",
     "BalancedMixUp",
@@ -25,6 +26,7 @@ PUBLIC = [
     "CAREAttentionLoss",
     "CARELoss",
     "ClampToRange",
+    "ClassAttention",
     "ClassBalancedWeights",
     "ClassGroups",
     "ClassWeights",
@@ -103,6 +105,7 @@ PUBLIC = [
     "set_epoch",
 ]
 FUNCTIONAL = [
+    "align_features",
     "area_weight",
     "balanced_contrastive_loss",
     "balanced_pairing",
@@ -171,6 +174,7 @@ FUNCTIONAL = [
     "spmix",
     "supervised_contrastive_loss",
     "to_blocks",
+    "transmix",
     "unimix_share",
     "weighted_cross_entropy",
     "weighted_partners",

@@ -55,9 +55,11 @@ from longtail_mix.losses import (
 from longtail_mix.mixing import (
     CMO,
     LSM,
+    AlignFeatures,
     AttentiveMix,
     BalancedMixUp,
     BalancedPairing,
+    ClassAttention,
     CopyPaste,
     CutMix,
     FidelityRatio,
@@ -127,6 +129,7 @@ from longtail_mix.weighting import (
 __all__ = [
     "CMO",
     "LSM",
+    "AlignFeatures",
     "AttentiveMix",
     "BalancedContrastiveLoss",
     "BalancedMixUp",
@@ -136,6 +139,7 @@ __all__ = [
     "CAREAttentionLoss",
     "CARELoss",
     "ClampToRange",
+    "ClassAttention",
     "ClassBalancedWeights",
     "ClassGroups",
     "ClassWeights",

@@ -18,6 +18,7 @@ from longtail_mix.losses import (
     weighted_cross_entropy,
 )
 from longtail_mix.mixing import (
+    align_features,
     area_weight,
     balanced_pairing,
     balanced_partners,
@@ -54,6 +55,7 @@ from longtail_mix.mixing import (
     soft_edges,
     spmix,
     to_blocks,
+    transmix,
     unimix_share,
     weighted_partners,
 )
@@ -78,6 +80,7 @@ from longtail_mix.weighting import (
 )
 
 __all__ = [
+    "align_features",
     "area_weight",
     "balanced_contrastive_loss",
     "balanced_pairing",
@@ -146,6 +149,7 @@ __all__ = [
     "spmix",
     "supervised_contrastive_loss",
     "to_blocks",
+    "transmix",
     "unimix_share",
     "weighted_cross_entropy",
     "weighted_partners",

@@ -55,7 +55,13 @@ from longtail_mix.mixing.guided import (
     soft_edges,
     spmix,
 )
-from longtail_mix.mixing.inside import MixInside
+from longtail_mix.mixing.inside import (
+    AlignFeatures,
+    ClassAttention,
+    MixInside,
+    align_features,
+    transmix,
+)
 from longtail_mix.mixing.mix import Mix, Pairs
 from longtail_mix.mixing.pairing import (
     BalancedPairing,
@@ -90,11 +96,13 @@ from longtail_mix.mixing.record import MixRecord
 __all__ = [
     "CMO",
     "LSM",
+    "AlignFeatures",
     "AttentiveMix",
     "BalancedMixUp",
     "BalancedPairing",
     "CarriedBoxes",
     "CarriedPoints",
+    "ClassAttention",
     "CopyPaste",
     "CutMix",
     "FMix",
@@ -134,6 +142,7 @@ __all__ = [
     "Sometimes",
     "TokenMix",
     "UniMix",
+    "align_features",
     "area_weight",
     "balanced_pairing",
     "balanced_partners",
@@ -170,6 +179,7 @@ __all__ = [
     "soft_edges",
     "spmix",
     "to_blocks",
+    "transmix",
     "unimix_share",
     "weighted_partners",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from longtail_mix._checks import (
     check_alike,
+    check_callable,
     check_floating,
     check_index,
     check_same_device,
@@ -56,6 +57,8 @@ class MixInside:
             a shortcut.
         num_prefix_tokens: class and register tokens in front of the patch tokens at this layer; they stay the tail's.
             Default: known for the ViTs of timm and Hugging Face, 0 for other models.
+        align: ``(tail, head) -> head``, what brings the head's features to the tail's places before they are mixed:
+            :class:`~longtail_mix.AlignFeatures`. Prefix tokens are left out.
 
     Raises:
         TypeError: no model, no layer, an output that is not a tensor.
@@ -85,7 +88,13 @@ class MixInside:
         ...     logits, labels = mix_inside.in_batch(SPMix([900, 5], patch_size=4), images, labels)
     """
 
-    def __init__(self, model: nn.Module, layer: str | nn.Module, num_prefix_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        layer: str | nn.Module,
+        num_prefix_tokens: int | None = None,
+        align: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
         if num_prefix_tokens is not None:
@@ -93,7 +102,9 @@ class MixInside:
         self.model = model
         self.layer = find_layer(model, layer)
         self._tokens = known_tokens(model)
-        self.num_prefix_tokens = num_prefix_tokens
+        if align is not None:
+            check_callable(align, "align", "a module that brings the head's features to the tail's places")
+        self.num_prefix_tokens, self.align = num_prefix_tokens, align
         self._handle: RemovableHandle | None = None
         self._entered = False  # beside the handle, which torch.compile cannot look at
         self._mix: tuple[Tensor | None, Tensor] | None = None  # partner and ratio of the call that runs
@@ -248,6 +259,8 @@ class MixInside:
             )
         tail, head = output.chunk(2) if partner is None else (output, output[partner])
         fitted, prefix = self._fitted(ratio, output)
+        if self.align is not None:
+            head = torch.cat([head[:, :prefix], self.align(tail[:, prefix:], head[:, prefix:])], 1)
         return patch_mixup(tail, head, fitted, prefix)
 
     def _fitted(self, ratio: Tensor, output: Tensor) -> tuple[Tensor, int]:
