@@ -39,6 +39,10 @@ def features(b: Batch) -> Tensor:
     return b.uniform(b.size, b.dim, b.rows, b.columns, low=-2, high=2)
 
 
+def tokens(b: Batch) -> Tensor:
+    return b.uniform(b.size, b.rows * b.columns, b.dim, low=-2, high=2)
+
+
 def vectors(b: Batch) -> Tensor:
     return b.uniform(b.size, b.dim, low=-2, high=2)
 
@@ -348,6 +352,10 @@ ARGUMENTS: dict[str, Draw] = {
     "tokens": whole(4, 1, 7),
     "stays": SHARE,
     "eta": AT_LEAST_ZERO,
+    "epsilon": POSITIVE,
+    "iterations": whole(20, 1, 3),
+    "area": SHARE,
+    "align": lambda b: b.pick(None, lm.AlignFeatures()),
     "xi": number(0.8, 0, None),
     "degrees": number(180.0, 0, 30),
     "hide": lambda b: b.pick(True, False),
@@ -424,6 +432,16 @@ HERE: dict[str, dict[str, Draw]] = {
     **{key: {"lam": AT_LEAST_ZERO, "alpha": AT_LEAST_ZERO} for key in ("LADELoss", "lade_loss")},
     **{key: {"lam": AT_LEAST_ZERO, "outside": lambda _: None} for key in ("CAREAttentionLoss",)},
     "care_attention_loss": {"lam": AT_LEAST_ZERO},
+    "align_features": {"first": tokens, "second": tokens},
+    "AlignFeatures.forward": {"tail": features, "head": features},
+    "ClassAttention": {
+        **{key: (lambda b: b.pick("body")) for key in ("query", "key")},
+        **{key: whole(1) for key in ("num_heads", "num_prefix_tokens")},
+    },
+    "transmix": {
+        "target": lambda b: lm.MixedTarget(labels(b), labels(b), shares(b).to(torch.float32)),
+        "attention": lambda b: b.uniform(b.size, b.rows * b.columns),
+    },
     "PuzzleMix": {"blocks": lambda b: b.pick(b.patch, 1), "beta": AT_LEAST_ZERO},
     "CARELoss": {"attention": lambda _: None},
     "CARELoss.forward": {"labels": long_labels, "logits": logits},

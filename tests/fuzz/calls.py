@@ -54,6 +54,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "EpochSchedule": ("set_epoch",),
     "GradCAM": ("__call__", "maps", "logits_and_cam"),
     "MixInside": ("__call__", "within"),
+    "ClassAttention": ("__call__",),
     "ProgressiveProbabilities": ("__call__",),
     "ShuffledSampler": ("rows", "set_epoch", "seek", "state_dict", "load_state_dict"),
     "ClassSampler": ("rows", "probabilities", "set_epoch", "seek", "load_state_dict"),

@@ -34,7 +34,7 @@ MAY_RAISE: dict[str, tuple[type[Exception], ...]] = {
     **dict.fromkeys(
         ("read_isic2017", "read_isic2018", "read_isic2018_test", "read_folder", "read_table"), (FileNotFoundError,)
     ),
-    **dict.fromkeys(("MixInside", "GradCAM", "MomentumPair"), (RuntimeError,)),
+    **dict.fromkeys(("MixInside", "ClassAttention", "GradCAM", "MomentumPair"), (RuntimeError,)),
 }
 # NaN where there is nothing to measure, as documented.
 MAY_BE_NAN = {

@@ -51,7 +51,8 @@ def test_the_attention_is_that_of_timms_vit(vit):
 def test_the_attention_is_that_of_hugging_faces_vit():
     transformers = pytest.importorskip("transformers")
     sizes = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 24}
-    config = transformers.ViTConfig(**sizes, image_size=32, patch_size=8, num_labels=3, attn_implementation="eager")
+    config = transformers.ViTConfig(**sizes, image_size=32, patch_size=8, attn_implementation="eager")
+    config.output_attentions = True
     torch.manual_seed(0)
     model = transformers.ViTForImageClassification(config).eval()
     layers = [name for name, _ in model.named_modules() if ".1.attention" in name]
@@ -59,7 +60,7 @@ def test_the_attention_is_that_of_hugging_faces_vit():
     key = next(name for name in layers if name.endswith(("k_proj", "key")))
     images = torch.rand(2, 3, 32, 32)
     with ClassAttention(model, query, key, num_heads=3) as class_attention:
-        output, attention = class_attention(images, output_attentions=True)
+        output, attention = class_attention(images)
     torch.testing.assert_close(attention, output.attentions[1][:, :, 0, 1:].mean(1).detach())
 
 

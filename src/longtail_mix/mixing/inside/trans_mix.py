@@ -137,13 +137,13 @@ class ClassAttention:
             handle.remove()
         self._handles = []
 
-    def __call__(self, images: Tensor, *arguments: Any, **options: Any) -> tuple[Any, Tensor]:
+    def __call__(self, images: Tensor) -> tuple[Any, Tensor]:
         """What the model makes of images, and the attention [B, patches], float32 and without gradient."""
         if not self._handles:
             raise RuntimeError("ClassAttention: expected to be called inside `with ClassAttention(...) as attention:`")
         for outputs in self._outputs:
             outputs.clear()
-        output = self.model(images, *arguments, **options)
+        output = self.model(images)
         if any(len(outputs) != 1 for outputs in self._outputs):
             raise RuntimeError(
                 f"query, key: expected layers that run once in a forward, got {[len(o) for o in self._outputs]} runs"
