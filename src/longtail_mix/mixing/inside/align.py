@@ -100,8 +100,8 @@ class AlignFeatures(nn.Module):
         """The head's features in the tail's places."""
         if tail.ndim != 4:
             return align_features(tail, head, self.epsilon, self.iterations)
-        tokens = (of.flatten(2).mT for of in (tail, head))
-        return align_features(*tokens, self.epsilon, self.iterations).mT.reshape(head.shape)
+        aligned = align_features(tail.flatten(2).mT, head.flatten(2).mT, self.epsilon, self.iterations)
+        return aligned.mT.reshape(head.shape)
 
     def extra_repr(self) -> str:
         """Show the options."""

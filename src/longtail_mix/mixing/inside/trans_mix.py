@@ -164,10 +164,11 @@ class ClassAttention:
         if not isinstance(output, Tensor) or output.ndim not in (3, 4):
             what = f"shape {list(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(f"{name}: expected a layer that returns [B, heads, N, d] or [B, N, heads * d], got {what}")
-        if output.ndim == 3:
-            if output.shape[2] % self.num_heads:
-                raise ValueError(f"num_heads: expected a divisor of {output.shape[2]}, got {self.num_heads}")
-            output = output.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
-        if output.shape[2] <= self.num_prefix_tokens:
-            raise ValueError(f"{name}: expected more than {self.num_prefix_tokens} tokens, got {output.shape[2]}")
-        return output.detach().to(torch.promote_types(output.dtype, torch.float32))
+        heads: Tensor = output.detach()
+        if heads.ndim == 3:
+            if heads.shape[2] % self.num_heads:
+                raise ValueError(f"num_heads: expected a divisor of {heads.shape[2]}, got {self.num_heads}")
+            heads = heads.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+        if heads.shape[2] <= self.num_prefix_tokens:
+            raise ValueError(f"{name}: expected more than {self.num_prefix_tokens} tokens, got {heads.shape[2]}")
+        return heads.to(torch.promote_types(heads.dtype, torch.float32))
