@@ -34,7 +34,7 @@ def remix(
     kappa: float = 3.0,
     tau: float = 0.5,
 ) -> tuple[Tensor, MixedTarget]:
-    """Mix images as mixup does, and labels in favour of the rarer class: Chou et al. 2020, Eqs. 4 to 6.
+    """Mix images as mixup does, and labels in favour of the rarer class: Chou et al. 2020.
 
     With n1 and n2 the training images of the two classes, the first label's weight is
 

@@ -18,7 +18,7 @@ __all__ = ["UniMix", "unimix_share"]
 
 
 def unimix_share(lam: Tensor, first_labels: Tensor, second_labels: Tensor, class_counts: Tensor) -> Tensor:
-    """Turn a share about 1/2 into one about ``n2 / (n1 + n2)``: Xu et al. 2021, Definition 1.
+    """Turn a share about 1/2 into one about ``n2 / (n1 + n2)``: the UniMix factor of Xu et al. 2021.
 
     With n1 and n2 the training images of the two classes, the middle of the distribution moves from 1/2 to
     ``n2 / (n1 + n2)``, so the rarer class has the larger share on average. What moves out of [0, 1] comes in again at

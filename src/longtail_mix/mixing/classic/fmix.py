@@ -15,7 +15,7 @@ __all__ = ["FMix", "fmix_mask"]
 
 
 def fmix_mask(noise: Tensor, lam: Tensor, height: int, width: int, decay: float = 3.0) -> Tensor:
-    """Low-frequency noise, and of it the highest pixels, as many as `lam` says: Harris et al. 2020, Eqs. 5 to 7.
+    """Low-frequency noise, and of it the highest pixels, as many as `lam` says: Harris et al. 2020.
 
     The same for one image, in plain PyTorch::
 

@@ -18,7 +18,7 @@ __all__ = ["MixUp", "mixup"]
 def mixup(
     first: Tensor, first_labels: Tensor, second: Tensor, second_labels: Tensor, lam: Tensor
 ) -> tuple[Tensor, MixedTarget]:
-    """``lam * first + (1 - lam) * second``, and the same for the labels: Zhang et al. 2018, Eq. 1.
+    """``lam * first + (1 - lam) * second``, and the same for the labels: Zhang et al. 2018.
 
     Args:
         first: images [B, C, H, W] or volumes [B, C, D, H, W], uint8 (mixed in float32 and rounded) or floating point.

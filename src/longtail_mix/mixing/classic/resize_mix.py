@@ -14,7 +14,7 @@ __all__ = ["ResizeMix"]
 
 
 class ResizeMix(Mix):
-    """The second image, whole but smaller, somewhere in the first: Qin et al. 2020, Eqs. 3 to 5.
+    """The second image, whole but smaller, somewhere in the first: Qin et al. 2020.
 
     So no label speaks of an object that was cut off. The same for one image, in plain PyTorch::
 

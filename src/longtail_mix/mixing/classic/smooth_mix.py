@@ -21,7 +21,7 @@ __all__ = ["SmoothMix", "smooth_mask"]
 
 
 def smooth_mask(centre: Tensor, spread: Tensor, height: int, width: int) -> Tensor:
-    """``1 - exp(-d^2 / (2 spread^2))``, d the distance to the centre in pixels: Lee et al. 2020, Eqs. 3 and 4.
+    """``1 - exp(-d^2 / (2 spread^2))``, d the distance to the centre in pixels: Lee et al. 2020.
 
     Args:
         centre: (x, y) from 0 to 1 between the edges of the image, [B, 2], floating point.
@@ -64,8 +64,8 @@ class SmoothMix(Mix):
     No edge says where one image ends. The label is shared as the pixels are, ``lam = mean(mask)``.
 
     Args:
-        smallest: standard deviation of the spot, as a share of the shorter side, above 0; drawn evenly up to
-        largest: the largest one.
+        smallest: standard deviation of the spot, as a share of the shorter side, above 0; drawn evenly from it to
+        largest: the largest one. Both defaults are those of OpenMixup.
 
     Shape:
         first [B, C, H, W], first_labels [B], second [B, C, H, W], second_labels [B] -> images [B, C, H, W],

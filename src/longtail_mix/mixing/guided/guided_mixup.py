@@ -16,7 +16,7 @@ __all__ = ["GuidedMixup"]
 
 
 class GuidedMixup(GuidedMix):
-    """``mask = s1 / (s1 + s2)``, each map divided by its sum; the label as the pixels are: Kang and Kim 2023, Eq. 5.
+    """``mask = s1 / (s1 + s2)``, each map divided by its sum; the label as the pixels are: Kang and Kim 2023.
 
     The paper also pairs the images of a batch so that salient regions overlap little; here a pairing does not see the
     maps, and any may be used. Where neither image is salient both have half.

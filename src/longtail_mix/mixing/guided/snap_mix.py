@@ -19,7 +19,7 @@ __all__ = ["SnapMix"]
 
 
 class SnapMix(GuidedMix):
-    """A box of each image, drawn apart, the second's scaled into the first's: Huang et al. 2021, Eqs. 1 to 5.
+    """A box of each image, drawn apart, the second's scaled into the first's: Huang et al. 2021.
 
     The maps are class activation maps for the true labels, of the network in training; handed over as maps, as
     ``GradCAM`` makes them, any size. With each map divided by its sum, the first image keeps the meaning
