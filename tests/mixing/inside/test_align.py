@@ -144,6 +144,10 @@ def test_bad_arguments():
         align_features(features, features[:1])
     with pytest.raises(TypeError, match="first: expected a floating-point tensor"):
         align_features(features.long(), features.long())
+    with pytest.raises(
+        ValueError, match=r"tail: expected features \[B, C, H, W\] or tokens \[B, N, D\], got shape \[2\]"
+    ):
+        AlignFeatures()(features[:, 0, 0], features[:, 0, 0])
     for make in (AlignFeatures, lambda *a: align_features(features, features, *a)):
         with pytest.raises(ValueError, match="epsilon: expected a finite number above 0, got 0"):
             make(0)

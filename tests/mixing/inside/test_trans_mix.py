@@ -124,6 +124,10 @@ def test_bad_calls(vit):
         transmix(target, torch.ones(1, 4), record.mask)
     with pytest.raises(ValueError, match=r"attention: expected \[1, N\], got shape \[2, 4\]"):
         transmix(target, torch.ones(2, 4), record)
+    with pytest.raises(
+        ValueError, match="attention: expected a number of patches that the record's mask of 2x2 fits, got 3"
+    ):
+        transmix(target, torch.ones(1, 3), record)
     with pytest.raises(ValueError, match="area: expected a number from 0 to 1, got 2"):
         transmix(target, torch.ones(1, 4), record, 2)
     images = torch.rand(1, 3, 32, 32, dtype=torch.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from longtail_mix._checks import check_alike, check_floating, check_has_values, check_positive, check_whole
+from longtail_mix._checks import check_alike, check_floating, check_positive, check_whole
 from longtail_mix._precision import without_autocast
 
 __all__ = ["AlignFeatures", "align_features"]
@@ -52,9 +52,12 @@ def align_features(first: Tensor, second: Tensor, epsilon: float = 0.1, iteratio
     check_alike(first, second, "first", "second")
     if first.ndim != 3:
         raise ValueError(f"first: expected features [B, N, D], got shape {list(first.shape)}")
-    check_has_values(first, "first")
     check_positive(epsilon, "epsilon")
     check_whole(iterations, "iterations", 1)
+    return _aligned(first, second, epsilon, iterations)
+
+
+def _aligned(first: Tensor, second: Tensor, epsilon: float, iterations: int) -> Tensor:
     dtype = torch.promote_types(first.dtype, torch.float32)
     with without_autocast(first):
         one, other = first.detach().to(dtype), second.detach().to(dtype)
@@ -98,9 +101,14 @@ class AlignFeatures(nn.Module):
 
     def forward(self, tail: Tensor, head: Tensor) -> Tensor:
         """The head's features in the tail's places."""
+        check_floating(tail, "tail")
+        check_floating(head, "head")
+        check_alike(tail, head, "tail", "head")
+        if tail.ndim == 3:
+            return _aligned(tail, head, self.epsilon, self.iterations)
         if tail.ndim != 4:
-            return align_features(tail, head, self.epsilon, self.iterations)
-        aligned = align_features(tail.flatten(2).mT, head.flatten(2).mT, self.epsilon, self.iterations)
+            raise ValueError(f"tail: expected features [B, C, H, W] or tokens [B, N, D], got shape {list(tail.shape)}")
+        aligned = _aligned(tail.flatten(2).mT, head.flatten(2).mT, self.epsilon, self.iterations)
         return aligned.mT.reshape(head.shape)
 
     def extra_repr(self) -> str:

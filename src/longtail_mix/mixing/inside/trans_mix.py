@@ -58,7 +58,14 @@ def transmix(target: MixedTarget, attention: Tensor, record: MixRecord, area: fl
     if attention.ndim != 2 or len(attention) != len(target.lam):
         raise ValueError(f"attention: expected [{len(target.lam)}, N], got shape {list(attention.shape)}")
     mask = record.mask.to(torch.promote_types(attention.dtype, torch.float32))
-    on_patches = fit_ratio_to_tokens(mask, attention.shape[1]).flatten(1).expand_as(attention)
+    try:
+        on_patches = fit_ratio_to_tokens(mask, attention.shape[1]).flatten(1).expand_as(attention)
+    except ValueError as error:
+        rows, columns = mask.shape[-2:]
+        raise ValueError(
+            f"attention: expected a number of patches that the record's mask of {rows}x{columns} fits, "
+            f"got {attention.shape[1]} (is num_prefix_tokens right?)"
+        ) from error
     attention = attention.detach().to(mask.dtype)
     total = attention.sum(1)
     seen = (attention * on_patches).sum(1) / torch.where(total > 0, total, 1)
