@@ -156,6 +156,14 @@ def test_as_kornia_transplants():
     assert not torch.equal(mixed_classes, classes)
 
 
+def test_masks_in_channels_last():
+    masks = torch.rand(4, 2, 2, 4).contiguous(memory_format=torch.channels_last)
+    record = MixRecord(torch.rand(4, 1, 2, 4), torch.ones(4), partner=torch.arange(4).roll(1))
+    torch.testing.assert_close(carry_masks(record, masks), carry_masks(record, masks.contiguous()))
+    turned = masks[:, 0]  # [B, H, W], with the strides of another form
+    torch.testing.assert_close(carry_masks(record, turned), carry_masks(record, turned.contiguous()))
+
+
 def test_autocast_changes_nothing_and_gradients_pass_soft_masks():
     images, labels, masks = torch.rand(4, 3, 8, 8), torch.arange(4), torch.rand(4, 1, 8, 8, requires_grad=True)
     boxes = [torch.tensor([[0.3, 0.7, 6.1, 5.9]])] * 4
@@ -186,7 +194,8 @@ B, L, P, M = [torch.ones(1, 4)] * 2, [torch.ones(1)] * 2, [torch.ones(1, 2)] * 2
             "masks: expected the size of the record's images, a mult",
         ),
         (lambda: carry_masks(IN_BATCH, M / 0), ValueError, "masks: expected finite values"),
-        (lambda: carry_masks(IN_BATCH, M + 0j), TypeError, "masks: expected bool, integers or floating point"),
+        (lambda: carry_masks(IN_BATCH, M + 0j), TypeError, "masks: expected floating point, bool or int"),
+        (lambda: carry_masks(IN_BATCH, M.to(torch.uint16)), TypeError, "masks: expected .* up to int64, got torch.uin"),
         (lambda: carry_masks(RECORD, M), ValueError, "others: expected the masks of the second images, as the record"),
         (lambda: carry_masks(RECORD, M, M.bool()), ValueError, "others: expected dtype torch.float32 like masks"),
         (lambda: carry_boxes(RECORD, B, L, size=SIZE), ValueError, "others, other_labels: expected both where the rec"),

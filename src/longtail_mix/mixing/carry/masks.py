@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_alike, check_finite, check_has_pixels, check_same_device, check_tensor
+from longtail_mix._checks import (
+    LABEL_DTYPES,
+    check_alike,
+    check_finite,
+    check_has_pixels,
+    check_same_device,
+    check_tensor,
+)
 from longtail_mix.mixing.carry._rows import check_pixels, check_record
 from longtail_mix.mixing.carry._tv import as_before, plain
 from longtail_mix.mixing.record import MixRecord
@@ -36,7 +44,6 @@ def carry_masks(record: MixRecord, masks: Tensor, others: Tensor | None = None) 
             record names no partners.
 
     Example:
-        >>> import torch
         >>> from longtail_mix import InBatch, MixUp, RandomPairing
         >>> images, labels, lesions = torch.rand(4, 3, 8, 8), torch.tensor([0, 0, 1, 2]), torch.rand(4, 1, 8, 8) > 0.5
         >>> mixed, target, record = InBatch(MixUp(), RandomPairing()).with_record(images, labels)
@@ -56,14 +63,14 @@ def carry_masks(record: MixRecord, masks: Tensor, others: Tensor | None = None) 
     if record.painted is not None:
         second = second * (1 - record.painted).to(second.dtype) if soft else second * (record.painted < 0.5)
     mixed = record.blend(first, second) if soft else record.carry(first, second)
-    return as_before(mixed.view(masks.shape), masks)
+    return as_before(mixed.reshape(masks.shape), masks)
 
 
 def _check_masks(masks: Tensor, record: MixRecord, name: str) -> Tensor:
     """Masks [B, K, H, W] or [B, H, W] of the images of a record, as plain [B, K, H, W]."""
     check_tensor(masks, name)
-    if masks.is_complex():
-        raise TypeError(f"{name}: expected bool, integers or floating point, got {masks.dtype}")
+    if not masks.is_floating_point() and masks.dtype not in (*LABEL_DTYPES, torch.bool):
+        raise TypeError(f"{name}: expected floating point, bool or integers up to int64, got {masks.dtype}")
     if masks.ndim not in (3, 4) or len(masks) != len(record.lam):
         raise ValueError(
             f"{name}: expected [B, K, H, W] or [B, H, W] of {len(record.lam)} images, got shape {list(masks.shape)}"
