@@ -26,7 +26,9 @@ before each run, and what it means, is in the [research log](research.md). Older
 the [appendix](results_appendix.md).
 
 Intervals are 95 %: lesions resampled within their class, and seeds where all judge the same images. Differences are
-paired by lesion and seed. *Few, mean recall*: the mean of the recalls of the three rarest classes.
+paired by lesion and seed, over the seeds that both rows have. In a cross-validation each seed judges a fold of its
+own: compare rows of other seeds by their differences, not by their levels. *Few, mean recall*: the mean of the recalls
+of the three rarest classes.
 """
 
 # What a reader of docs/choosing.md calls a row of the comparison; other rows keep their name.
@@ -35,8 +37,10 @@ CHOICES = {
     "balanced-softmax+other-skin-tone": "`OtherSkin`, every other image",
     "balanced-softmax+other-skin": "`OtherSkin(keep_tone=False)`, every other image",
     "balanced-softmax+cutmix": "`CutMix`, every other image",
-    "balanced-softmax+spmix-paper": "the SPMix paper's mix, every tail image",
+    "balanced-softmax+spmix-paper": "the SPMix paper's ratio on images, every tail image",
     "balanced-softmax+patch-swap": "other skin patch by patch, every other image",
+    "balanced-softmax+both-skins": "`OtherSkin` and `ConsistencyLoss`, each image on both skins",
+    "balanced-softmax+both-skins-displaced": "the same with maps moved to places that say nothing",
 }
 GAINS = ("<!-- gains: written by examples/results.py -->\n", "<!-- end of gains -->")
 
@@ -69,11 +73,12 @@ def section(name: str, report: Mapping[str, Any]) -> str:
 def gains(report: Mapping[str, Any]) -> str:
     """What each choice changes against the baseline, in points, as docs/choosing.md shows it."""
     facts = (
-        f"{report['task']}, {report['side']}: points against {report['baseline'].replace('-', ' ')} without a mix, on "
-        f"{report['judged_images']:,} images, with paired 95 % intervals; *few* is the mean recall of "
+        f"{report['task']}, {report['side']}: points against {report['baseline'].replace('-', ' ')} without a mix, "
+        f"over the seeds that both have, with paired 95 % intervals; *few* is the mean recall of "
         f"{', '.join(report['few'])}. [Results](results.md) has the recipe, the levels and what was run."
     )
-    measures = ("balanced accuracy", "few", "accuracy", "on other skin: balanced accuracy", "predictions that change")
+    on_images, on_skin = ("balanced accuracy", "few", "accuracy"), ("balanced accuracy", "predictions that change")
+    headings = ["seeds", *on_images, *(f"on other skin: {measure}" for measure in on_skin)]
     rows = []
     for name, row in report["rows"].items():
         if name != report["baseline"]:
@@ -81,8 +86,8 @@ def gains(report: Mapping[str, Any]) -> str:
             plain = [cell(change[of], "+") for of in ("balanced_accuracy", "few_recall", "accuracy")]
             swapped = change.get("other_skin", {})
             moved = [cell(swapped[of], "+") if of in swapped else "" for of in ("balanced_accuracy", "changed")]
-            rows.append(line(CHOICES.get(name, name), plain + moved))
-    return "\n".join([facts, "", *head("", measures), *rows, ""])
+            rows.append(line(CHOICES.get(name, name), [str(len(change["seeds"])), *plain, *moved]))
+    return "\n".join([facts, "", *head("", headings), *rows, ""])
 
 
 def with_gains(page: str, report: Mapping[str, Any]) -> str:

@@ -82,7 +82,7 @@ def names_of(page):
             "PaCoLoss": PaCoLoss,
             "loader": [(images[..., :8, :8], other[..., :8, :8], labels)],
         },
-        "inside.md": {"two_streams": [((images, labels), (other, others))]},
+        "inside.md": {"two_streams": [((other, others), (images, labels))]},
         "lsm.md": {
             "tail": images,
             "tail_labels": labels,

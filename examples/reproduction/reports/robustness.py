@@ -104,7 +104,7 @@ def skin_tables(rows: Mapping[str, Mapping[str, Any]], baseline: str) -> list[st
     if changed:
         lines += ["", *head(f"on other skin, minus {baseline}", headings)]
         lines += [line(name, [cell(d[m], "+") for m in SKIN_MEASURES]) for name, d in changed.items()]
-    groups = next(iter(rows.values()))["groups"]
-    lines += ["", *head("accuracy, %", [f"{name} ({group['images']})" for name, group in groups.items()])]
+    groups = list(next(iter(rows.values()))["groups"])
+    lines += ["", *head("accuracy, %", groups)]
     lines += [line(n, [f"{row['groups'][name]['accuracy']:.1f}" for name in groups]) for n, row in rows.items()]
     return lines

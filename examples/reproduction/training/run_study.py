@@ -26,6 +26,8 @@ def run_study(study: Study, rows: Mapping[str, Method]) -> list[Judged]:
     """
     state = PartialState(cpu=study.device == "cpu")
     runs = plan(study, rows)
+    if study.report_only:
+        runs = trained(study, runs)
     refuse(study, runs, state.num_processes)
     state.wait_for_everyone()  # nobody changes a folder that another process still looks at
     if state.is_main_process:
@@ -33,7 +35,7 @@ def run_study(study: Study, rows: Mapping[str, Method]) -> list[Judged]:
             run.folder.open(study.fresh)
     with state.local_main_process_first():
         prepare(study, runs)
-    todo = [[run for run in wave if not finished(run)] for wave in waves(runs)]
+    todo = [] if study.report_only else [[run for run in wave if not finished(run)] for wave in waves(runs)]
     if study.jobs > 1:
         side_by_side(study, todo)
     else:
@@ -54,6 +56,18 @@ def prepare(study: Study, runs: Sequence[Planned]) -> None:
         for source in dict.fromkeys(run.method.maps for run in runs if run.seed == seed and not finished(run)):
             if source is not None:
                 with_maps(task.train, source, torch.device(study.device))
+
+
+def trained(study: Study, runs: Sequence[Planned]) -> list[Planned]:
+    """Those that are there.
+
+    Raises:
+        ValueError: none is.
+    """
+    found = [run for run in runs if finished(run)]
+    if not found:
+        raise ValueError(f"report_only: expected trainings of this study that ended in {study.out}, got none")
+    return found
 
 
 def finished(run: Planned) -> bool:

@@ -41,6 +41,7 @@ class Study:
         test: judge the test side too, once everything is trained. Choose methods and options without it.
         swaps: judge each image on the skin of so many others too; needs ground-truth masks.
         out: a folder for each training under it, OUT/METHOD/seed-S, and the report.
+        report_only: train nothing; report what is trained to its end, be it other seeds of each method.
         jobs: trainings side by side, each on one thread.
         fresh: start over where there is a checkpoint.
         device: where to train.
@@ -56,6 +57,7 @@ class Study:
     test: bool = False
     swaps: int = 0
     out: Path = Path("runs/study")
+    report_only: bool = False
     jobs: int = 1
     fresh: bool = False
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"

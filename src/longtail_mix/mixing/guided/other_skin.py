@@ -28,7 +28,7 @@ class OtherSkin(GuidedMix):
 
     Mix every other image of every class, so that being mixed says nothing of the class::
 
-        mix = InBatch(Sometimes(OtherSkin(mean, std), probability=0.5), RandomPairing())
+        mix = InBatch(Sometimes(OtherSkin(mean=mean, std=std), probability=0.5), RandomPairing())
 
     An image whose map shows next to nothing stays as it is: there is no telling what would have to be kept. On one
     fold of ISIC 2018 (docs/research.md) it made a pretrained network depend less on the skin.

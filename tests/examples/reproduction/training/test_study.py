@@ -156,6 +156,19 @@ def test_starting_over_gives_the_same_again(study):
     assert not (folder / "validation-skin-0.pt").exists()  # what was judged of other weights
 
 
+def test_a_report_of_what_is_there_trains_nothing(study):
+    partly = replace(study, methods=("mixup", "ce"), seeds=(0, 1), report_only=True)
+    with pytest.raises(ValueError, match="report_only: expected trainings of this study that ended in .*, got none"):
+        run_study(partly, ROWS)
+    (mixup,) = run_study(replace(study, methods=("mixup",), seeds=(1,)), ROWS)
+    run_study(study, ROWS)
+    judged = run_study(partly, ROWS)
+    assert [(one.name, one.seed) for one in judged] == [("ce", 0), ("mixup", 1)]
+    assert torch.equal(judged[1].logits, mixup.logits)
+    assert {path.name for path in study.out.iterdir()} == {"ce", "mixup"}
+    assert not (study.out / "mixup" / "seed-0").exists()
+
+
 def test_a_training_that_was_stopped_goes_on(study, monkeypatch):
     (whole,) = run_study(replace(study, out=study.out / "whole"), ROWS)
     step = Training._step
