@@ -105,13 +105,13 @@ def test_the_papers_form(form, imbalance, steps_per_epoch):
 
 
 @pytest.mark.parametrize(
-    ("form", "data", "batch", "images"),
+    ("form", "data", "batch", "images", "decay"),
     [
-        ("imagenet-lt", ImageNetLT(), 256, 100 * 452 * 256),
-        ("inaturalist2018", INaturalist2018(), 512, 200 * 854 * 512),
+        ("imagenet-lt", ImageNetLT(), 256, 100 * 452 * 256, 5e-4),
+        ("inaturalist2018", INaturalist2018(), 512, 200 * 854 * 512, 1e-4),
     ],
 )
-def test_the_papers_large_forms(form, data, batch, images):
+def test_the_papers_large_forms(form, data, batch, images, decay):
     study = lsm.FORMS[form][1]
     assert study.data == data
     assert (study.test, study.frames_on) == (True, "host")
@@ -131,7 +131,7 @@ def test_the_papers_large_forms(form, data, batch, images):
         },
         "images": images,
         "batch_size": batch,
-        "optimiser": {"is": "SGD", "learning_rate": 0.1, "weight_decay": 5e-4, "nesterov": False},
+        "optimiser": {"is": "SGD", "learning_rate": 0.1, "weight_decay": decay, "nesterov": False},
         "schedule": {"is": "Cosine", "warmup": 0.0},
         "ema": 0.0,
         "precision": "no",

@@ -59,7 +59,8 @@ def test_a_class_that_both_rule_out_adds_nothing_and_one_that_one_rules_out_is_i
     torch.testing.assert_close(loss, consistency_loss(LOGITS, OTHERS))
     loss.backward()
     assert all(values.grad.isfinite().all() for values in with_ruled_out)
-    assert consistency_loss(with_ruled_out[0], torch.cat([OTHERS, OTHERS[:, :1]], 1)) == math.inf
+    for other in (OTHERS[:, :1], torch.full((6, 1), -1e3)):  # the second one's exponential is 0 too
+        assert consistency_loss(with_ruled_out[0], torch.cat([OTHERS, other], 1)) == math.inf
 
 
 def test_an_empty_batch_is_zero_and_half_precision_is_widened():

@@ -39,7 +39,7 @@ OF_OTHERS = {"SoftTargetMix", "MixCollate"}  # each with a test below
 NO_MIXES = {
     *("Pairing", "BalancedPairing", "HeadTailPairing", "InverseFrequencyPairing", "RandomPairing", "ShiftedPairing"),
     *("FidelityRatio", "LesionAwareRatio", "MergedSaliency", "PaperRatio", "ReleasedRatio"),
-    *("MixInside", "PatchMixup"),
+    *("MixInside", "AlignFeatures", "ClassAttention", "PatchMixup"),
     *("Mix", "Pairs", "MixRecord", "CarriedBoxes", "CarriedPoints"),
 }
 
@@ -121,3 +121,10 @@ def test_a_model_takes_its_mix_along():
     model.mix = SPMix(COUNTS)
     model.eval()
     assert torch.equal(model.mix(IMAGES, LABELS)[0], IMAGES)
+
+
+def test_classes_are_int64_in_both_modes():
+    labels = LABELS.to(torch.int32)
+    for mix in (MixUp(), MixUp().eval()):
+        _, target = mix(IMAGES, labels, IMAGES.flip(0), labels)
+        assert {target.labels.dtype, target.other.dtype} == {torch.int64}

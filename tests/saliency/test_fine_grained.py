@@ -77,6 +77,24 @@ def by_opencv(cv2, image: np.ndarray) -> np.ndarray:
     return saliency
 
 
+@pytest.fixture
+def other_defaults():
+    """What `torch.empty` makes where nobody says: float64 without values."""
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+
+
+def test_the_defaults_of_the_process_change_nothing(request):
+    images = random_bytes(2, 3, 33, 20)
+    expected = saliency_map(images)
+    request.getfixturevalue("other_defaults")
+    assert torch.equal(saliency_map(images), expected)
+    assert torch.equal(fine_grained.reference(images, None, None), expected)
+
+
 @pytest.mark.parametrize("size", [(1, 2), (5, 1), (7, 9), (26, 3), (15, 31)])
 def test_equals_a_loop_over_pixels(size):
     image = random_bytes(3, *size)

@@ -13,6 +13,7 @@ from reproduction.methods.learner import Setting
 from reproduction.methods.supervised import Supervised, SupervisedLearner
 from reproduction.mixes.other_skin import OtherSkin
 from reproduction.training.batch import Batch, Stream
+from reproduction.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,12 @@ class BothSkins(Supervised):
         super().__post_init__()
         if not self.weight >= 0:
             raise ValueError(f"weight: expected at least 0, got {self.weight}")
+
+    def check(self, recipe: Recipe, processes: int) -> None:
+        """Whether the rows of each process have two halves."""
+        super().check(recipe, processes)
+        if recipe.batch_size % (2 * processes):
+            raise ValueError(f"batch_size: expected a multiple of {2 * processes}, got {recipe.batch_size}")
 
     def build(self, setting: Setting) -> BothSkinsLearner:
         """A network that is trained whole."""

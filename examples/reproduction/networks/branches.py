@@ -48,12 +48,16 @@ def last_stages(encoder: nn.Module, count: int) -> str:
     """The module with which the last stages begin, as the encoder itself lists them in ``feature_info``.
 
     Raises:
-        ValueError: an encoder without such a list, or with fewer stages.
+        ValueError: an encoder without such a list, or with fewer stages, or whose list names where stages end, as VGG's
+            names its poolings.
     """
     stages: Any = getattr(encoder, "feature_info", ())
     if len(stages) < count:
         raise ValueError(f"backbone: expected one that lists {count} stages, got {type(encoder).__name__}")
-    return str(stages[-count]["module"])
+    start = str(stages[-count]["module"])
+    if not any(True for _ in encoder.get_submodule(start).parameters()):
+        raise ValueError(f"backbone: expected one whose stages are modules, got {type(encoder).__name__} with {start}")
+    return start
 
 
 def last_block(encoder: nn.Module) -> str:

@@ -13,7 +13,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
 from reproduction.data.task import Images
 from reproduction.methods.learner import Learner, Told
+from reproduction.training.average import Average
 from reproduction.training.batches import Batches, seed_of
 from reproduction.training.run_folder import RunFolder
 
@@ -74,50 +72,6 @@ def accelerator_for(
     return Accelerator(
         mixed_precision=precision, cpu=cpu, kwargs_handlers=[handler], log_with=tracker, project_dir=logs
     )
-
-
-def synchronised(learner: Learner, accelerator: Accelerator) -> Learner:
-    """The learner with batch statistics over all processes, where they have GPUs; PyTorch does it on those alone.
-
-    Raises:
-        ValueError: several processes on a CPU, and BatchNorm in the learner.
-    """
-    if accelerator.num_processes == 1:
-        return learner
-    if accelerator.device.type != "cuda":
-        own = next((name for name, part in learner.named_modules() if isinstance(part, _BatchNorm)), None)
-        if own is not None:
-            raise ValueError(f"method: expected no BatchNorm, which processes on a CPU cannot share, got one at {own}")
-        return learner
-    # timm's own, as it knows its norms with a built-in activation.
-    convert: Any = convert_sync_batchnorm
-    converted: Learner = convert(learner)
-    return converted
-
-
-class Average:
-    """A moving average of a learner's parameters and buffers; what else it keeps, as the epoch, stays out of it.
-
-    timm's own averages the whole state dict, in which weightings that change with the epoch have what is no tensor.
-
-    Args:
-        learner: the average starts from it.
-        decay: how much of the average stays in each step.
-    """
-
-    def __init__(self, learner: Learner, decay: float) -> None:
-        self.learner, self.decay = deepcopy(learner).eval().requires_grad_(False), decay
-
-    @torch.no_grad()
-    def update(self, learner: Learner) -> None:
-        """After a step."""
-        pairs = ((self.learner.parameters(), learner.parameters()), (self.learner.buffers(), learner.buffers()))
-        for averages, values in pairs:
-            for average, value in zip(averages, values, strict=True):
-                if average.is_floating_point():
-                    average.lerp_(value, 1 - self.decay)
-                else:
-                    average.copy_(value)
 
 
 class Training:

@@ -15,9 +15,10 @@ from reproduction.data.task import Task
 from reproduction.methods.learner import Learner, Method, Setting
 from reproduction.training.atomic_files import write_json
 from reproduction.training.batches import Batches, seed_of
-from reproduction.training.loop import Plan, Progress, Training, accelerator_for, judge, synchronised
+from reproduction.training.loop import Plan, Progress, Training, accelerator_for, judge
 from reproduction.training.recipe import Recipe
 from reproduction.training.study import Planned, Study
+from reproduction.training.synchronised import synchronised
 
 
 def train(study: Study, run: Planned) -> None:

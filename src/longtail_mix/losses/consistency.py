@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from torch import Tensor
 
 from longtail_mix._checks import check_alike
@@ -20,7 +22,7 @@ def consistency_loss(logits: Tensor, other_logits: Tensor, reduction: Reduction 
 
     The same in plain PyTorch: ``p, q = logits.log_softmax(1), other_logits.log_softmax(1);
     ((p.exp() - q.exp()) * (p - q)).sum(1).mean() / 2``. Here a class that both rule out by a logit of -inf adds
-    nothing.
+    nothing, and one that a single view rules out makes the loss infinite.
 
     Args:
         logits: [B, K], K of at least 2.
@@ -44,7 +46,8 @@ def consistency_loss(logits: Tensor, other_logits: Tensor, reduction: Reduction 
     first, second = logits.log_softmax(1), other_logits.log_softmax(1)
     ruled_out = first.isneginf() & second.isneginf()
     gap = first.masked_fill(ruled_out, 0.0) - second.masked_fill(ruled_out, 0.0)
-    return reduce_losses(((first.exp() - second.exp()) * gap).sum(1) / 2, reduction)
+    by_class = ((first.exp() - second.exp()) * gap).masked_fill(gap.isinf(), inf)
+    return reduce_losses(by_class.sum(1) / 2, reduction)
 
 
 class ConsistencyLoss(Module):

@@ -12,7 +12,7 @@ from longtail_mix._checks import check_generator
 from longtail_mix._module import Module
 from longtail_mix.mixing._pairs import check_maps, check_mixed, check_pairs
 from longtail_mix.mixing.record import MixRecord, unmixed
-from longtail_mix.targets import MixedTarget
+from longtail_mix.targets import MixedTarget, as_target
 
 __all__ = ["Mix", "Pairs"]
 
@@ -41,7 +41,7 @@ class Mix(Module):
 
         record = self.rule(pairs, generator)                # a mask and the first label's weight
         images = record.blend(first, second)                # mask * first + (1 - mask) * second
-        target = MixedTarget(first_labels.long(), second_labels.long(), record.lam)
+        target = MixedTarget(first_labels, second_labels, record.lam)     # classes as int64
 
     In evaluation mode the first images come back as they are, with their labels whole, as from dropout.
 
@@ -139,7 +139,7 @@ def blend_pairs(
     """Images and labels as a record says; the pairs have been checked."""
     mixed = record.blend(first, second)
     check_mixed(mixed, first, second)
-    return mixed, MixedTarget(first_labels, second_labels, record.lam)
+    return mixed, MixedTarget(as_target(first_labels), as_target(second_labels), record.lam)
 
 
 def mix_with_record(

@@ -22,7 +22,7 @@ _CHUNK = 160_000
 def maps_of(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
     """The maps [B,1,H,W] of images [B,3,H,W] that have been checked; equal to the reference's on every bit."""
     height, width = images.shape[-2:]
-    maps = torch.empty((len(images), 1, height, width))
+    maps = torch.empty((len(images), 1, height, width), dtype=torch.float32, device="cpu")
     number = max(min(_CHUNK // (height * width), len(images)), 1)
     room = _Room(number, height, width)
     for some_images, some_maps in zip(images.split(number), maps.split(number), strict=True):
@@ -38,16 +38,16 @@ class _Room:
 
     def __init__(self, number: int, height: int, width: int) -> None:
         shape = (number, height, width)
-        self.levels = torch.zeros((number, 3, height, width))
+        self.levels = torch.zeros((number, 3, height, width), dtype=torch.float32, device="cpu")
         # With a border around every image, all neighbours lie at fixed distances in one long row of memory.
-        self.bordered, self.of_rows = torch.zeros((2, number, height + 2, width + 2), dtype=torch.int16)
+        self.bordered, self.of_rows = torch.zeros((2, number, height + 2, width + 2), dtype=torch.int16, device="cpu")
         self.grey = self.bordered[:, 1:-1, 1:-1]
-        self.centre, self.minus_centre, self.others = torch.empty((3, *shape))
-        self.excess = torch.empty(shape, dtype=torch.int16)
-        self.both = torch.empty((2, *shape), dtype=torch.int16)  # on and off
-        self.both_as_float = torch.empty((2, *shape))
+        self.centre, self.minus_centre, self.others = torch.empty((3, *shape), dtype=torch.float32, device="cpu")
+        self.excess = torch.empty(shape, dtype=torch.int16, device="cpu")
+        self.both = torch.empty((2, *shape), dtype=torch.int16, device="cpu")  # on and off
+        self.both_as_float = torch.empty((2, *shape), dtype=torch.float32, device="cpu")
         self.reach = reach = reach_of(height, width)
-        self.sums = torch.zeros((number, height + 2 * reach, width + 2 * reach))
+        self.sums = torch.zeros((number, height + 2 * reach, width + 2 * reach), dtype=torch.float32, device="cpu")
         self.windows = []
         for n, times, pixels in windows_of(height, width, self.sums.device) if height * width > 1 else ():
             top, bottom = self.sums[:, reach - n :][:, :height], self.sums[:, reach + n :][:, :height]

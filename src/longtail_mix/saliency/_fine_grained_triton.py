@@ -206,7 +206,7 @@ def maps_of(images: Tensor, mean: list[float] | None, std: list[float] | None) -
     """Maps [B, 1, H, W] of images [B, 3, H, W] with any strides: see :func:`longtail_mix.saliency.saliency_map`."""
     size, _, height, width = images.shape
     device = images.device
-    maps = torch.empty((size, 1, height, width), device=device)
+    maps = torch.empty((size, 1, height, width), dtype=torch.float32, device=device)
     if not size:
         return maps
     pixels = height * width

@@ -95,7 +95,7 @@ def fine_grained(images: Tensor, mean: list[float] | None, std: list[float] | No
 @fine_grained.register_fake
 def _(images: Tensor, _mean: list[float] | None, _std: list[float] | None) -> Tensor:
     size, _, height, width = images.shape
-    return torch.empty((size, 1, height, width), device=images.device)
+    return torch.empty((size, 1, height, width), dtype=torch.float32, device=images.device)
 
 
 def _smooth(grey: Tensor) -> Tensor:
@@ -175,7 +175,7 @@ def _centre_surround(grey: Tensor) -> tuple[Tensor, Tensor]:
         return difference, off
     reach = reach_of(height, width)
     # With room around it, the integral image has each clamped corner at a fixed offset: a view, no gather.
-    room = torch.zeros((len(grey), height + 2 * reach, width + 2 * reach), device=grey.device)
+    room = torch.zeros((len(grey), height + 2 * reach, width + 2 * reach), dtype=torch.float32, device=grey.device)
     centre = grey.to(torch.float32)
     sums = write_integral(room, centre, reach)
     minus_centre = -centre

@@ -240,3 +240,12 @@ B, L, P, M = [torch.ones(1, 4)] * 2, [torch.ones(1)] * 2, [torch.ones(1, 2)] * 2
 def test_bad_arguments(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_what_painted_over_has_the_size_of_the_images():
+    record = IN_BATCH._replace(mask=torch.ones(2, 1, 1, 1), painted=torch.zeros(2, 1, 2, 4))
+    message = "expected the size of the record's images, 2x4, got 4x8"
+    with pytest.raises(ValueError, match=message):
+        carry_masks(record, torch.rand(2, 1, 4, 8))
+    with pytest.raises(ValueError, match=message):
+        carry_boxes(record, B, L, size=(4, 8))

@@ -26,6 +26,16 @@ class Halves(Mix):
         return MixRecord(torch.full((len(pairs.first), 1, 1, 1), 0.5), torch.full((len(pairs.first),), 0.5))
 
 
+class Cubes(Halves):
+    """Half of each volume."""
+
+    takes_volumes = True
+
+    def rule(self, pairs, generator=None):
+        record = super().rule(pairs, generator)
+        return record._replace(mask=record.mask.unsqueeze(-1))
+
+
 class Drawn(Halves):
     """The same, but for what it says of itself."""
 
@@ -72,6 +82,33 @@ def test_sees_the_mixed_pairs_alone():
         assert mix.seen == seen
         assert torch.equal(mixed[labels < 2], images[labels < 2])
         assert target.lam.tolist() == [1, 0.5, 1, 1, 1, 0.5, 1]
+
+
+def test_nobody_is_mixed_and_no_detector_is_asked():
+    images, _, _ = inputs()
+
+    def detector(images: torch.Tensor) -> torch.Tensor:
+        return torch.stack([image.mean(0, keepdim=True) for image in images])  # takes no empty batch
+
+    other_skin = OtherSkin(saliency=detector_module(detector))
+    mixed, target = InBatch(other_skin, HeadTailPairing([9, 8, 1]))(images, torch.zeros(7, dtype=torch.int64))
+    assert torch.equal(mixed, images)
+    assert target.lam.tolist() == [1] * 7
+
+
+def detector_module(call) -> torch.nn.Module:
+    module = torch.nn.Module()
+    module.forward = call
+    return module
+
+
+def test_volumes_go_to_a_mix_that_takes_them():
+    volumes = torch.rand(7, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    mix = InBatch(Cubes(), HeadTailPairing([9, 8, 1]))
+    expected, _, _ = mix.with_record(volumes, LABELS, generator=torch.Generator().manual_seed(1))
+    mixed, _ = mix(volumes, LABELS, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(mixed, expected)
+    assert not torch.equal(mixed, volumes)
 
 
 def test_images_stay_as_they_were_and_get_gradients():

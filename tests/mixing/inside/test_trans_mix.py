@@ -128,6 +128,10 @@ def test_bad_calls(vit):
         ValueError, match="attention: expected a number of patches that the record's mask of 2x2 fits, got 3"
     ):
         transmix(target, torch.ones(1, 3), record)
+    for images in (0, 2):
+        other = MixRecord(torch.ones(images, 1, 2, 2), torch.ones(images))
+        with pytest.raises(ValueError, match=f"record: expected one of 1 images, got {images}"):
+            transmix(target, torch.ones(1, 4), other)
     with pytest.raises(ValueError, match="area: expected a number from 0 to 1, got 2"):
         transmix(target, torch.ones(1, 4), record, 2)
     images = torch.rand(1, 3, 32, 32, dtype=torch.float64)
@@ -146,3 +150,15 @@ def test_bad_calls(vit):
             other(images)
     with class_attention, pytest.raises(RuntimeError, match="expected to be entered once at a time"):
         class_attention.__enter__()
+
+
+def test_other_forwards_of_the_model_leave_nothing_behind(vit):
+    images = torch.rand(2, 3, 32, 32, dtype=torch.float64)
+    with ClassAttention(vit, **TIMM) as class_attention:
+        vit(images)
+        with pytest.raises(AssertionError):
+            class_attention(images[..., :16])  # fails within the model
+        held = [len(outputs) for outputs in class_attention._outputs]
+        vit(images)
+        assert [len(outputs) for outputs in class_attention._outputs] == held == [0, 0]
+    assert class_attention._outputs == [[], []]

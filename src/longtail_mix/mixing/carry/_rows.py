@@ -93,6 +93,8 @@ def check_pixels(height: int, width: int, record: MixRecord, name: str) -> None:
     """A height and a width that a record may be of: multiples of its mask's, and those of its grids."""
     mask = record.mask.shape[-2:]
     grids = [grid.shape[1:3] for grid in (record.first_grid, record.second_grid) if grid is not None]
+    if record.painted is not None:
+        grids.append(record.painted.shape[-2:])
     if height % mask[0] or width % mask[1] or any(grid != (height, width) for grid in grids):
         expected = "x".join(map(str, grids[0])) if grids else f"a multiple of {mask[0]}x{mask[1]}"
         raise ValueError(f"{name}: expected the size of the record's images, {expected}, got {height}x{width}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
 
@@ -114,7 +116,7 @@ class InBatch(Module):
         self, mix: nn.Module, images: Tensor, labels: Tensor, maps: Tensor | None, generator: torch.Generator | None
     ) -> tuple[Tensor, MixedTarget]:
         """The same, where it is known who is mixed and nothing else is drawn: only those pairs, a few at a time."""
-        check_labelled_images(images, labels, "images", "labels")
+        check_labelled_images(images, labels, "images", "labels", volumes=True)
         if maps is not None:
             check_maps(maps, images, "maps")
         partner, chosen = self.pairing.partners(labels, generator)
@@ -123,8 +125,10 @@ class InBatch(Module):
         mixed, own = images.clone(), as_target(labels)
         other = own.clone()
         lam = torch.ones(len(labels), device=labels.device)
-        at_once = (_CHUNK_OF_DETECTOR if maps is None else _CHUNK) // (images.shape[-2] * images.shape[-1])
+        at_once = (_CHUNK_OF_DETECTOR if maps is None else _CHUNK) // prod(images.shape[2:])
         for index in chosen.nonzero().squeeze(1).split(max(at_once, 2)):
+            if len(index) == 0:  # nobody is mixed, and detectors need not take zero images
+                break
             theirs = partner[index]
             of_pairs = () if maps is None else (gather(maps, index), gather(maps, theirs))
             pairs = (gather(images, index), labels[index], gather(images, theirs), labels[theirs], *of_pairs)

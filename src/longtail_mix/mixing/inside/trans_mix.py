@@ -57,6 +57,8 @@ def transmix(target: MixedTarget, attention: Tensor, record: MixRecord, area: fl
     check_same_device(target.lam, attention, "target", "attention")
     if attention.ndim != 2 or len(attention) != len(target.lam):
         raise ValueError(f"attention: expected [{len(target.lam)}, N], got shape {list(attention.shape)}")
+    if len(record.mask) != len(target.lam):
+        raise ValueError(f"record: expected one of {len(target.lam)} images, got {len(record.mask)}")
     mask = record.mask.to(torch.promote_types(attention.dtype, torch.float32))
     try:
         on_patches = fit_ratio_to_tokens(mask, attention.shape[1]).flatten(1).expand_as(attention)
@@ -129,12 +131,13 @@ class ClassAttention:
         self.layers = find_layer(model, query, "query"), find_layer(model, key, "key")
         self._handles: list[RemovableHandle] = []
         self._outputs: list[list[Tensor]] = [[], []]
+        self._is_called = False
 
     def __enter__(self) -> ClassAttention:
         if self._handles:
             raise RuntimeError("ClassAttention: expected to be entered once at a time")
         for layer, outputs in zip(self.layers, self._outputs, strict=True):
-            self._handles.append(layer.register_forward_hook(lambda _, __, output, to=outputs: to.append(output)))
+            self._handles.append(layer.register_forward_hook(lambda _, __, output, to=outputs: self._keep(output, to)))
         return self
 
     def __exit__(
@@ -143,6 +146,13 @@ class ClassAttention:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        for outputs in self._outputs:
+            outputs.clear()
+
+    def _keep(self, output: Tensor, outputs: list[Tensor]) -> None:
+        """Of our own calls; the model's others leave nothing behind."""
+        if self._is_called:
+            outputs.append(output)
 
     def __call__(self, images: Tensor) -> tuple[Any, Tensor]:
         """What the model makes of images, and the attention [B, patches], float32 and without gradient."""
@@ -150,7 +160,11 @@ class ClassAttention:
             raise RuntimeError("ClassAttention: expected to be called inside `with ClassAttention(...) as attention:`")
         for outputs in self._outputs:
             outputs.clear()
-        output = self.model(images)
+        self._is_called = True
+        try:
+            output = self.model(images)
+        finally:
+            self._is_called = False
         if any(len(outputs) != 1 for outputs in self._outputs):
             raise RuntimeError(
                 f"query, key: expected layers that run once in a forward, got {[len(o) for o in self._outputs]} runs"

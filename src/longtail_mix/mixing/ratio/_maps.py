@@ -28,7 +28,7 @@ def a_few_at_a_time(ratio_of: Callable[..., Tensor], first: Tensor, *others: Ten
     number = max(_CHUNK // (first.shape[-2] * first.shape[-1]), 1)
     has_gradients = torch.is_grad_enabled() and any(maps.requires_grad for maps in (first, *others))
     dtype = torch.promote_types(first.dtype, torch.float32)
-    one, two = torch.empty((2, *first[:number].shape), dtype=dtype)
+    one, two = torch.empty((2, *first[:number].shape), dtype=dtype, device=first.device)
     ratios = []
     for chunk in zip(*(tensor.split(number) for tensor in (first, *others)), strict=True):
         length = len(chunk[0])

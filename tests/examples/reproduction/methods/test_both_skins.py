@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from longtail_mix.functional import consistency_loss
 from reproduction.criteria.losses import BalancedSoftmax
 from reproduction.methods.both_skins import BothSkins
+from reproduction.training.recipe import Recipe
 from tests.examples.reproduction.methods.small import COUNTS, batch_for, built, step
 
 METHOD = BothSkins(criterion=BalancedSoftmax(), weight=3.0)
@@ -53,6 +54,12 @@ def test_before_its_time_every_row_is_used_as_it_is():
     batch = batch_for(made.needs)
     logits = made.network(batch.labelled.views[0]) + torch.tensor(COUNTS).log()
     torch.testing.assert_close(made(batch), F.cross_entropy(logits, batch.labelled.labels))
+
+
+def test_a_batch_that_processes_cannot_halve_is_refused():
+    METHOD.check(Recipe(batch_size=12), processes=3)
+    with pytest.raises(ValueError, match="batch_size: expected a multiple of 8, got 12"):
+        METHOD.check(Recipe(batch_size=12), processes=4)
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan")])

@@ -14,10 +14,12 @@ from longtail_mix import ClassBalancedWeights, DeferredWeighting
 from reproduction.data.task import Images
 from reproduction.methods.learner import Learner
 from reproduction.methods.sampling import Natural
+from reproduction.training.average import Average
 from reproduction.training.batch import Batch, Needs
 from reproduction.training.batches import Batches, seed_of
-from reproduction.training.loop import Average, Plan, Progress, Training, accelerator_for, judge, synchronised
+from reproduction.training.loop import Plan, Progress, Training, accelerator_for, judge
 from reproduction.training.run_folder import RunFolder
+from reproduction.training.synchronised import converted, synchronised
 from reproduction.training.train import weights_of
 from reproduction.training.views import ViewSettings
 
@@ -84,6 +86,17 @@ def test_processes_on_a_cpu_share_no_batch_statistics_and_say_so():
         synchronised(learner, two)
     learner.norm = nn.GroupNorm(1, 3)
     assert synchronised(learner, two) is learner
+
+
+def test_branches_that_share_a_norm_share_it_when_it_is_synchronised():
+    learner = Constant(1.0)
+    learner.one, learner.other = nn.Sequential(learner.norm), nn.Sequential(learner.norm, nn.BatchNorm2d(3))
+    made = converted(learner)
+    assert isinstance(made.norm, nn.SyncBatchNorm)
+    assert made.one[0] is made.other[0] is made.norm
+    assert made.other[1] is not made.norm
+    made.double()  # as a move to a device: buffers are made anew
+    assert made.one[0].running_mean is made.other[0].running_mean
 
 
 def test_a_learner_is_told_its_epochs_and_seeded_at_each_step(tmp_path):
