@@ -64,7 +64,7 @@ def test_an_image_folder(tmp_path):
         (Told(targets=["nevus", "melanoma"]), "labels of the data set: expected whole numbers, got 'nevus'"),
         (
             Told(targets=[0, 1], target_transform=lambda label: torch.eye(2)[label]),
-            "labels of the data set: expected integer labels, got torch.float32",
+            "labels of the data set: expected one class for each image .B., got several",
         ),
         (
             TensorDataset(torch.rand(2, 2), torch.tensor([0, -1])),

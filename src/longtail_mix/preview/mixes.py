@@ -21,6 +21,7 @@ from longtail_mix.mixing import (
     SkinSwap,
     SmoothMix,
     SnapMix,
+    TokenMix,
 )
 from longtail_mix.targets import MixedTarget
 
@@ -29,7 +30,7 @@ SEED = 4  # of what is drawn; gives shares of 0.6 to 0.8
 Images = tuple[Tensor, Tensor]  # of tail and head, [1, C, S, S]
 Shown = dict[str, tuple[Tensor, MixedTarget]]  # an image with its target, by the name that the page shows
 
-_DRAWN: tuple[Mix, ...] = (FMix(), GridMix(), ResizeMix(), SmoothMix())
+_DRAWN: tuple[Mix, ...] = (FMix(), GridMix(), ResizeMix(), SmoothMix(), TokenMix())
 _GUIDED: tuple[Mix, ...] = (OtherSkin(), SkinSwap(), CopyPaste(), GuidedMixup(), PuzzleMix(), SnapMix())
 
 

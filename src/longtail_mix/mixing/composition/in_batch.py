@@ -86,8 +86,8 @@ class InBatch(Module):
             maps: a saliency or class activation map for each image, [B, 1, h, w], for a mix that takes maps.
             generator: where pairs and all else are drawn from; on the same kind of device as `images`.
         """
+        check_labelled_images(images, labels, "images", "labels", volumes=True)
         if not self.training:
-            check_labelled_images(images, labels, "images", "labels", volumes=True)
             return images, MixedTarget.hard(labels)
         inner = self.mix.mix if isinstance(self.mix, Sometimes) else self.mix
         if values_are_readable(images) and self.mix.training and not getattr(inner, "draws", True):
@@ -116,7 +116,6 @@ class InBatch(Module):
         self, mix: nn.Module, images: Tensor, labels: Tensor, maps: Tensor | None, generator: torch.Generator | None
     ) -> tuple[Tensor, MixedTarget]:
         """The same, where it is known who is mixed and nothing else is drawn: only those pairs, a few at a time."""
-        check_labelled_images(images, labels, "images", "labels", volumes=True)
         if maps is not None:
             check_maps(maps, images, "maps")
         partner, chosen = self.pairing.partners(labels, generator)

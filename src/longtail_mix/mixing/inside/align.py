@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail_mix._checks import check_alike, check_floating, check_positive, check_whole
+from longtail_mix._module import Module
 from longtail_mix._precision import without_autocast
 
 __all__ = ["AlignFeatures", "align_features"]
@@ -70,7 +71,7 @@ def _aligned(first: Tensor, second: Tensor, epsilon: float, iterations: int) -> 
         return (plan.exp() @ second.to(dtype)).to(second.dtype)
 
 
-class AlignFeatures(nn.Module):
+class AlignFeatures(Module):
     """:func:`align_features` of feature maps or tokens, for ``MixInside(model, layer, align=AlignFeatures())``.
 
     The paper mixes the aligned features by one share for each image, from Beta(2, 2), and aligns the first to the

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,9 @@ from reproduction.criteria.losses import BalancedSoftmax
 from reproduction.data.frames import Squash
 from reproduction.data.synthetic import Synthetic
 from reproduction.data.task import Frame, Images, Source, Task
-from reproduction.methods.care import Continued, Plain
-from reproduction.methods.learner import Method
+from reproduction.methods.learner import Method, Setting
 from reproduction.methods.post_hoc import PostHocAdjustment
-from reproduction.methods.supervised import Supervised
+from reproduction.methods.supervised import Supervised, SupervisedLearner
 from reproduction.mixes.mixup import MixUp
 from reproduction.mixes.patch_swap import PatchSwap
 from reproduction.mixes.ratios import Paper
@@ -39,10 +38,27 @@ ROWS: dict[str, Method] = {
     "post-hoc": PostHocAdjustment(Supervised()),
     "post-hoc+bs": PostHocAdjustment(Supervised(criterion=BalancedSoftmax())),
 }
+
+
+class GoesOn(SupervisedLearner):
+    def start_from(self, state: dict) -> None:
+        self.load_state_dict(state)
+
+
+@dataclass(frozen=True)
+class Longer(Supervised):
+    """The same again, from the weights of any method before."""
+
+    first: Method = field(default_factory=Supervised)
+
+    def build(self, setting: Setting) -> GoesOn:
+        return GoesOn(self.network(setting), self, setting)
+
+
 # Each starts from the weights of the one before.
-CHAIN: dict[str, Method] = {"ce": Plain()}
+CHAIN: dict[str, Method] = {"ce": Supervised()}
 for name, before in (("longer", "ce"), ("longer-still", "longer"), ("longest", "longer-still")):
-    CHAIN[name] = Continued(CHAIN[before])
+    CHAIN[name] = Longer(first=CHAIN[before])
 
 
 @pytest.fixture(autouse=True)
