@@ -224,3 +224,19 @@ def test_how_near_puzzle_mix_comes_to_its_optimum():
     for rows in (measured["masks"], measured["moves"]):
         assert puzzle_table(rows) in text
     assert f"on {measured['pairs']} pairs of {measured['data']}" in text
+
+
+def test_what_breaks_the_shortcut_of_the_films():
+    arms = result("chest_films.json")["results"]
+    rows = body("choosing.md", "mix", "marker as in training")
+    assert list(rows) == list(arms)
+    for name, (told, silent, wrong) in rows.items():
+        as_told, as_silent = (
+            [seed["balanced accuracy"] for seed in arms[name][side]]
+            for side in ("marker as in training", "marker that says nothing")
+        )
+        each = ", ".join(f"{value:.1f}" for value in as_silent)
+        assert told == f"{statistics.fmean(as_told):.1f}"
+        assert silent == f"{statistics.fmean(as_silent):.1f} ({each})"
+        follows = [seed["predictions that follow a wrong marker"] for seed in arms[name]["marker that says nothing"]]
+        assert wrong == f"{statistics.fmean(follows):.1f}"
