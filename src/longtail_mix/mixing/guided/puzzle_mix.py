@@ -65,7 +65,7 @@ class PuzzleMix(GuidedMix):
         >>> first, second = torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
         >>> maps = torch.zeros(2, 1, 1, 4, 4)
         >>> maps[0, ..., :2], maps[1, ..., 2:] = 1, 1  # the left half of one, the right half of the other
-        >>> mixed, target = PuzzleMix(blocks=2)(first, torch.tensor([0]), second, torch.tensor([1]), *maps)
+        >>> mixed, target = PuzzleMix(blocks=2, eta=0.0)(first, torch.tensor([0]), second, torch.tensor([1]), *maps)
         >>> mixed[0, 0, 0], target.lam
         (tensor([1., 1., 0., 0.]), tensor([0.5000]))
     """

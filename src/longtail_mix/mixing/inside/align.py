@@ -85,6 +85,7 @@ class AlignFeatures(Module):
         tail and head, features [B, C, H, W] or tokens [B, N, D] without class token -> the head's in the tail's places.
 
     Example:
+        >>> from torch import nn
         >>> from longtail_mix import MixInside
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
         >>> images, lam = torch.rand(2, 3, 16, 16), torch.tensor([0.3, 0.6])
