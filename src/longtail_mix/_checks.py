@@ -141,7 +141,7 @@ def check_integers(tensor: Tensor, name: str, what: str = "values") -> None:
         raise TypeError(f"{name}: expected integer {what}, got {tensor.dtype}{hint}")
 
 
-def check_target(labels: Tensor, num_classes: int | None = None, name: str = "labels") -> None:
+def check_labels_or_shares(labels: Tensor, num_classes: int | None = None, name: str = "labels") -> None:
     """Integer labels [B], or for each image a share of each class in [0, 1]: [B, K], floating point."""
     if not isinstance(labels, Tensor) or labels.ndim != 2:
         check_labels(labels, num_classes, name)

@@ -13,9 +13,9 @@ from longtail_mix._checks import (
     MOST_CLASSES,
     check_callable,
     check_labels,
+    check_labels_or_shares,
     check_same_device,
     check_share,
-    check_target,
     check_tensor,
     check_whole,
     values_are_readable,
@@ -81,7 +81,7 @@ class MixedTarget(_Parts):
     @classmethod
     def hard(cls, labels: Tensor) -> MixedTarget:
         """The labels of images that are not mixed, [B] or [B, K]: `lam` is 1 for each."""
-        check_target(labels)
+        check_labels_or_shares(labels)
         labels = as_target(labels)
         return cls(labels, labels, torch.ones(len(labels), device=labels.device))
 
@@ -142,8 +142,8 @@ class MixedTarget(_Parts):
         """Raise unless the three tensors fit each other and are in range."""
         if num_classes is not None:
             check_whole(num_classes, "num_classes", 1, MOST_CLASSES)
-        check_target(self.labels, num_classes)
-        check_target(self.other, num_classes, "other")
+        check_labels_or_shares(self.labels, num_classes)
+        check_labels_or_shares(self.other, num_classes, "other")
         check_share(self.lam, "lam")
         for tensor, name, shape in ((self.other, "other", self.labels.shape), (self.lam, "lam", self.labels.shape[:1])):
             check_same_device(self.labels, tensor, "labels", name)

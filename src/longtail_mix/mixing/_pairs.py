@@ -8,11 +8,11 @@ from torch import Tensor
 from longtail_mix._checks import (
     check_alike,
     check_finite,
+    check_labels_or_shares,
     check_map,
     check_map_form,
     check_same_device,
     check_share,
-    check_target,
     check_tensor,
     is_finite,
     values_are_readable,
@@ -36,7 +36,7 @@ def check_any_images(images: Tensor, name: str, volumes: bool = False) -> None:
 def check_labelled_images(images: Tensor, labels: Tensor, name: str, labels_name: str, volumes: bool = False) -> None:
     """Images, or also volumes, and a label for each on the same device: a class, or a share of each class."""
     check_any_images(images, name, volumes)
-    check_target(labels, name=labels_name)
+    check_labels_or_shares(labels, name=labels_name)
     check_same_device(images, labels, name, labels_name)
     if len(labels) != len(images):
         raise ValueError(f"{labels_name}: expected one for each of {len(images)} images, got {len(labels)}")

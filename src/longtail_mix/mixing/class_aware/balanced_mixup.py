@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_generator, check_positive, check_target
+from longtail_mix._checks import check_generator, check_labels_or_shares, check_positive
 from longtail_mix.mixing._pairs import of_each
 from longtail_mix.mixing.mix import Mix, Pairs
 from longtail_mix.mixing.record import MixRecord
@@ -32,7 +32,7 @@ def draw_small_share(labels: Tensor, alpha: float, generator: torch.Generator | 
         >>> draw_small_share(torch.tensor([3, 0, 1]), alpha=0.2).shape
         torch.Size([3])
     """
-    check_target(labels)
+    check_labels_or_shares(labels)
     check_positive(alpha, "alpha")
     check_generator(generator, labels.device)
     return torch.empty(labels.shape[:1], device=labels.device).uniform_(generator=generator) ** (1 / alpha)

@@ -107,6 +107,7 @@ class InBatch(Module):
         if not self.training:
             alone = torch.arange(len(images), device=images.device)
             return (*self(images, labels, maps), unmixed(images)._replace(partner=alone))
+        check_labelled_images(images, labels, "images", "labels", volumes=True)
         partner, chosen, pairs = self._pair(images, labels, maps, generator)
         mixed, target, record = mix_with_record(self.mix, *pairs, generator=generator)
         record = record.only_where(chosen)._replace(partner=partner)
@@ -139,7 +140,6 @@ class InBatch(Module):
     def _pair(
         self, images: Tensor, labels: Tensor, maps: Tensor | None, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        check_labelled_images(images, labels, "images", "labels", volumes=True)
         partner, chosen = self.pairing.partners(labels, generator)
         pairs = (images, labels, images[partner], labels[partner])
         if maps is None:

@@ -57,10 +57,9 @@ class Sometimes(Module):
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, MixedTarget]:
         """Mix some of the pairs; `maps` are handed on to the mix."""
-        if not self.training:
-            check_pairs(first, first_labels, second, second_labels, volumes=True)
-            return first, MixedTarget.hard(first_labels)
         check_pairs(first, first_labels, second, second_labels, volumes=True)
+        if not self.training:
+            return first, MixedTarget.hard(first_labels)
         for one in maps:
             if one is not None:
                 check_maps(one, first, "maps")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_generator, check_positive, check_target
+from longtail_mix._checks import check_generator, check_labels_or_shares, check_positive
 
 __all__ = ["draw_lam"]
 
@@ -38,7 +38,7 @@ def draw_lam(labels: Tensor, alpha: float, generator: torch.Generator | None = N
         >>> draw_lam(torch.tensor([3, 0, 1]), alpha=0.2).shape
         torch.Size([3])
     """
-    check_target(labels)
+    check_labels_or_shares(labels)
     check_positive(alpha, "alpha")
     check_generator(generator, labels.device)
     # -log(U), with which U^(-1/alpha) - 1 keeps its digits; cut where float32 would overflow, so that inf * 0 is none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from longtail_mix._checks import check_generator, check_target
+from longtail_mix._checks import check_generator, check_labels_or_shares
 from longtail_mix._module import Module
 from longtail_mix.mixing.pairing._partners import as_pairs
 
@@ -32,7 +32,7 @@ def random_partners(labels: Tensor, generator: torch.Generator | None = None) ->
         >>> random_partners(torch.tensor([3, 5]))
         (tensor([1, 0]), tensor([True, True]))
     """
-    check_target(labels)
+    check_labels_or_shares(labels)
     check_generator(generator, labels.device)
     circle = torch.empty(labels.shape[:1], device=labels.device).uniform_(generator=generator).argsort()
     partner = torch.empty_like(circle).scatter_(0, circle, circle.roll(1))
@@ -57,7 +57,7 @@ def shifted_partners(labels: Tensor) -> tuple[Tensor, Tensor]:
         >>> shifted_partners(torch.tensor([3, 5, 4]))
         (tensor([2, 0, 1]), tensor([True, True, True]))
     """
-    check_target(labels)
+    check_labels_or_shares(labels)
     return torch.arange(len(labels), device=labels.device).roll(1), _all_but_one(labels)
 
 
@@ -98,7 +98,7 @@ class ShiftedPairing(Module):
 
     def partners(self, labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """A partner for each image, [B], and which images have one, [B]; nothing is drawn."""
-        check_target(labels)
+        check_labels_or_shares(labels)
         check_generator(generator, labels.device)
         return shifted_partners(labels)
 
